@@ -1,0 +1,253 @@
+//! Field paths: `key`, `headers.NAME`, `timestamp`, `value.order.items[0].sku`, `value."a.b"`.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Where in a record a field path starts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Root {
+    /// The record's key.
+    Key,
+    /// The record's value.
+    Value,
+    /// The header of this name.
+    Header(Box<str>),
+    /// The topic.
+    Topic,
+    /// The partition.
+    Partition,
+    /// The offset.
+    Offset,
+    /// The timestamp, in milliseconds.
+    Timestamp,
+}
+
+/// One step inside a structured key or value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PathStep {
+    /// The member of an object, or the cell of a CSV column.
+    Member(Box<str>),
+    /// The item of an array, from 0.
+    Item(usize),
+}
+
+/// A parsed field path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FieldPath {
+    /// Where it starts.
+    pub root: Root,
+    /// The steps inside the key or value; none for the whole of it.
+    pub steps: Vec<PathStep>,
+}
+
+/// Why a text is no field path.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum FieldPathError {
+    /// There is no text, or a step has none.
+    #[error("`{0}` has an empty step; write a name between the dots, or quote it: value.\"a.b\"")]
+    EmptyStep(String),
+    /// A quote is not closed, or text follows it.
+    #[error("`{0}` has a quote that is not closed before the next dot")]
+    Quote(String),
+    /// An index in brackets is no whole number.
+    #[error("`{0}` has brackets that hold no index; write items[0]")]
+    Index(String),
+    /// A coordinate has no parts.
+    #[error(
+        "`{0}` looks inside `{1}`, which has no parts; for a member of the value write `value.{0}`"
+    )]
+    NoParts(String, &'static str),
+}
+
+impl FieldPath {
+    /// Parses a path as typed; one without a root is taken inside the value.
+    pub fn parse(text: &str) -> Result<Self, FieldPathError> {
+        let mut steps = parse_steps(text)?;
+        let has_more = steps.len() > 1;
+        let root = match steps.first() {
+            Some(PathStep::Member(name)) if !text.starts_with('"') => match &**name {
+                "key" => Some(Root::Key),
+                "value" => Some(Root::Value),
+                "headers" if has_more => return header_path(text),
+                "topic" => Some(coordinate(text, Root::Topic, "topic", has_more)?),
+                "partition" => Some(coordinate(text, Root::Partition, "partition", has_more)?),
+                "offset" => Some(coordinate(text, Root::Offset, "offset", has_more)?),
+                "timestamp" => Some(coordinate(text, Root::Timestamp, "timestamp", has_more)?),
+                _ => None,
+            },
+            _ => None,
+        };
+        if root.is_some() {
+            steps.remove(0);
+        }
+        Ok(Self {
+            root: root.unwrap_or(Root::Value),
+            steps,
+        })
+    }
+
+    /// Returns the path as short as it can be typed: without `value.`.
+    pub fn short(&self) -> String {
+        let full = self.to_string();
+        match full.strip_prefix("value.") {
+            Some(inner) if Self::parse(inner).as_ref() == Ok(self) => inner.to_owned(),
+            _ => full,
+        }
+    }
+
+    /// Returns whether the path lies in the value, or is the whole of it.
+    pub fn is_in_value(&self) -> bool {
+        self.root == Root::Value
+    }
+}
+
+fn coordinate(
+    text: &str,
+    root: Root,
+    name: &'static str,
+    has_more: bool,
+) -> Result<Root, FieldPathError> {
+    if has_more {
+        Err(FieldPathError::NoParts(text.to_owned(), name))
+    } else {
+        Ok(root)
+    }
+}
+
+/// A header's name is all that follows `headers.`, dots included; quotes around it are dropped.
+fn header_path(text: &str) -> Result<FieldPath, FieldPathError> {
+    let name = text
+        .strip_prefix("headers.")
+        .ok_or_else(|| FieldPathError::Index(text.to_owned()))?;
+    let unquoted = name
+        .strip_prefix('"')
+        .and_then(|name| name.strip_suffix('"'));
+    let name = unquoted.unwrap_or(name);
+    Ok(FieldPath {
+        root: Root::Header(name.into()),
+        steps: Vec::new(),
+    })
+}
+
+fn parse_steps(text: &str) -> Result<Vec<PathStep>, FieldPathError> {
+    let mut steps = Vec::new();
+    let mut rest = text;
+    loop {
+        let (name, after) = take_name(text, rest)?;
+        steps.push(PathStep::Member(name.into()));
+        rest = after;
+        while let Some(inner) = rest.strip_prefix('[') {
+            let bad_index = || FieldPathError::Index(text.to_owned());
+            let (digits, after) = inner.split_once(']').ok_or_else(bad_index)?;
+            if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+                return Err(bad_index());
+            }
+            steps.push(PathStep::Item(digits.parse().map_err(|_| bad_index())?));
+            rest = after;
+        }
+        match rest.strip_prefix('.') {
+            Some(after) => rest = after,
+            None if rest.is_empty() => return Ok(steps),
+            None => return Err(FieldPathError::Quote(text.to_owned())),
+        }
+    }
+}
+
+fn take_name<'a>(text: &str, rest: &'a str) -> Result<(&'a str, &'a str), FieldPathError> {
+    if let Some(inner) = rest.strip_prefix('"') {
+        return inner
+            .split_once('"')
+            .ok_or_else(|| FieldPathError::Quote(text.to_owned()));
+    }
+    let end = rest.find(['.', '[']).unwrap_or(rest.len());
+    let (name, after) = rest.split_at(end);
+    if name.is_empty() {
+        return Err(FieldPathError::EmptyStep(text.to_owned()));
+    }
+    Ok((name, after))
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.root {
+            Root::Key => out.write_str("key")?,
+            Root::Value => out.write_str("value")?,
+            Root::Header(name) => write!(out, "headers.{name}")?,
+            Root::Topic => out.write_str("topic")?,
+            Root::Partition => out.write_str("partition")?,
+            Root::Offset => out.write_str("offset")?,
+            Root::Timestamp => out.write_str("timestamp")?,
+        }
+        for step in &self.steps {
+            match step {
+                PathStep::Member(name) if name.contains(['.', '[']) || name.is_empty() => {
+                    write!(out, ".\"{name}\"")?;
+                }
+                PathStep::Member(name) => write!(out, ".{name}")?,
+                PathStep::Item(index) => write!(out, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_without_a_root_is_taken_inside_the_value() {
+        let path = FieldPath::parse("charge_id").unwrap();
+        assert_eq!(path.to_string(), "value.charge_id");
+        assert_eq!(path.short(), "charge_id");
+        assert_eq!(FieldPath::parse("value.charge_id"), Ok(path));
+    }
+
+    #[test]
+    fn quotes_and_indexes_survive_printing() {
+        for text in [
+            "value.items[0].sku",
+            "value.\"a.b\".c",
+            "key",
+            "value",
+            "headers.a.b-c",
+        ] {
+            assert_eq!(FieldPath::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_quoted_root_name_is_a_member() {
+        let path = FieldPath::parse("\"topic\"").unwrap();
+        assert_eq!(path.root, Root::Value);
+        assert_eq!(
+            FieldPath::parse("value.topic").unwrap().short(),
+            "value.topic"
+        );
+    }
+
+    #[test]
+    fn broken_paths_say_what_is_wrong() {
+        assert!(matches!(
+            FieldPath::parse(""),
+            Err(FieldPathError::EmptyStep(_))
+        ));
+        assert!(matches!(
+            FieldPath::parse("a..b"),
+            Err(FieldPathError::EmptyStep(_))
+        ));
+        assert!(matches!(
+            FieldPath::parse("a.\"b"),
+            Err(FieldPathError::Quote(_))
+        ));
+        assert!(matches!(
+            FieldPath::parse("a[x]"),
+            Err(FieldPathError::Index(_))
+        ));
+        assert!(matches!(
+            FieldPath::parse("offset.x"),
+            Err(FieldPathError::NoParts(..))
+        ));
+    }
+}

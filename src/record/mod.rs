@@ -1,0 +1,68 @@
+//! What was read, in Kafka's own terms; nothing inferred.
+
+pub mod block;
+pub mod counted;
+pub mod field_path;
+pub mod field_value;
+pub mod headers;
+pub mod payload;
+pub mod timestamp;
+
+pub use block::{RecordBlock, RecordDefect, RecordSlot, RecordView, Span, ValueFormat};
+pub use counted::counted;
+pub use field_path::{FieldPath, FieldPathError, PathStep, Root};
+pub use field_value::FieldValue;
+pub use headers::{Header, Headers, push_header};
+pub use payload::{Payload, lossless_text};
+pub use timestamp::{Timestamp, TimestampType};
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// One partition of one topic; shown as Kafka shows it, `orders-3`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// Name of the topic.
+    pub topic: Arc<str>,
+    /// Number of the partition within the topic.
+    pub partition: i32,
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// The unit of reading: one partition's offset range, or one file. Numbered in plan order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SplitId(pub u32);
+
+/// What stamps a record batch carries, where the source shows them (KIP-98).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchStamp {
+    /// First offset of the record batch.
+    pub base_offset: i64,
+    /// Last offset that the record batch covers, holes of compaction included.
+    pub last_offset: i64,
+    /// CRC-32C of the record batch, from attributes to the end.
+    pub crc: u32,
+    /// Length in bytes of the record batch as stored.
+    pub length: i32,
+    /// Records that the record batch holds.
+    pub record_count: i32,
+    /// Producer id, −1 without idempotence.
+    pub producer_id: i64,
+    /// Producer epoch, −1 without idempotence.
+    pub producer_epoch: i16,
+    /// Sequence of the first record, −1 without idempotence.
+    pub base_sequence: i32,
+    /// Epoch of the partition leader that appended the batch, −1 if unknown.
+    pub leader_epoch: i32,
+    /// Whether the batch belongs to a transaction.
+    pub is_transactional: bool,
+    /// Whether that transaction was aborted, where the source tells.
+    pub is_aborted: Option<bool>,
+}
