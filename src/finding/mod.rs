@@ -1,0 +1,23 @@
+//! What is concluded; every report is built from these plain types.
+
+pub mod advice;
+pub mod coverage;
+pub mod diagnosis;
+mod evidence_text;
+pub mod fingerprint;
+pub mod group;
+pub mod summary;
+
+pub use advice::{Advice, kcat_command, shell_word};
+pub use coverage::{
+    Coverage, CoverageConflict, FileCoverage, GapReason, OffsetGap, PartitionCoverage, SkipReason,
+    SkippedRecords,
+};
+pub use diagnosis::{AbortedCopy, DeadLetterDialect, Diagnosis, Evidence, NamedCoordinates};
+pub use fingerprint::Fingerprint;
+pub use group::{
+    Cause, Confidence, DuplicateGroup, GroupAmount, KeyText, OccurrenceList, ReportedRecord, Review,
+};
+pub use summary::{
+    AmountTotal, AuditHeader, AuditSummary, CauseTotal, Episode, PartitionTotal, TimeSpan, Verdict,
+};

@@ -1,0 +1,214 @@
+//! The audit as a whole: how it was asked for, what it came to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use crate::finding::coverage::SkippedRecords;
+use crate::finding::group::{Cause, Confidence};
+use crate::record::TimestampType;
+use crate::record::TopicPartition;
+
+/// The answer in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// No duplicates, coverage complete.
+    Clean,
+    /// Duplicates found.
+    Duplicates,
+    /// No duplicates in what was read, which is not all.
+    Incomplete,
+}
+
+impl Verdict {
+    /// Returns the stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Duplicates => "duplicates",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+/// How a report was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditHeader {
+    /// Version of the program.
+    pub dupaudit_version: String,
+    /// The command line, secrets masked.
+    pub command_line: Vec<String>,
+    /// Start, milliseconds since the epoch.
+    pub started_at_millis: i64,
+    /// End, milliseconds since the epoch.
+    pub finished_at_millis: i64,
+    /// Field paths of the dedup key with their normalisers, such as `value.email|trim`.
+    pub by: Vec<String>,
+    /// `--within`, in milliseconds.
+    pub within_millis: Option<i64>,
+    /// `read_committed` or `read_uncommitted`.
+    pub isolation: &'static str,
+    /// What `--amount` names, if anything.
+    pub amount_field: Option<String>,
+    /// `major` or `minor`: what the numbers in that field count.
+    pub amount_unit: &'static str,
+    /// What `--subject` names, if anything.
+    pub subject_field: Option<String>,
+    /// Start of the range asked for, milliseconds since the epoch.
+    pub from_millis: Option<i64>,
+    /// End of the range asked for, milliseconds since the epoch.
+    pub to_millis: Option<i64>,
+}
+
+/// What is at risk in one currency, as plain decimals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AmountTotal {
+    /// Currency as recorded, or nothing where unknown.
+    pub currency: Option<String>,
+    /// Sum over extra records of groups that agree on amount, currency and subject.
+    pub extra: String,
+    /// Sum over extra records that are copies by design.
+    pub copies: String,
+    /// Sum over extra records of groups that do not agree.
+    pub conflicting: String,
+    /// Extra records that the three sums are made of.
+    pub extra_records: u64,
+}
+
+/// Extra records of one cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CauseTotal {
+    /// The cause.
+    pub cause: Cause,
+    /// Groups with such an extra record.
+    pub groups: u64,
+    /// Such extra records.
+    pub extra_records: u64,
+    /// Such extra records by confidence, the surest first, none last.
+    pub confidences: Vec<(Option<Confidence>, u64)>,
+    /// Evidence for the cause, of its largest episode.
+    pub evidence: Vec<String>,
+    /// Evidence against it, of its largest episode.
+    pub contrary: Vec<String>,
+}
+
+/// Extra records in one topic partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionTotal {
+    /// The partition.
+    pub topic_partition: TopicPartition,
+    /// Episodes whose extra records lie in it.
+    pub episodes: u64,
+    /// Groups with an extra record in it.
+    pub groups: u64,
+    /// Extra records in it.
+    pub extra_records: u64,
+    /// What is at risk in it, by currency, sorted.
+    pub amounts: Vec<(Option<String>, String)>,
+}
+
+/// Extra records of one cause that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Episode {
+    /// Number, from 1, in the order of time.
+    pub id: u64,
+    /// Their cause.
+    pub cause: Cause,
+    /// Topic of the extra records, where known.
+    pub topic: Option<String>,
+    /// Partition of the extra records, where known.
+    pub partition: Option<i32>,
+    /// Groups with an extra record of the episode.
+    pub groups: u64,
+    /// Extra records.
+    pub extra_records: u64,
+    /// First timestamp of an extra record, milliseconds since the epoch.
+    pub first_timestamp_millis: Option<i64>,
+    /// Last timestamp of an extra record, milliseconds since the epoch.
+    pub last_timestamp_millis: Option<i64>,
+    /// Topic that the offsets of the originals count in, where known.
+    pub original_topic: Option<String>,
+    /// Partition that the offsets of the originals count in, where known.
+    pub original_partition: Option<i32>,
+    /// From the first original to behind the last one.
+    pub original_offsets: Option<Range<i64>>,
+    /// From the first extra record to behind the last one.
+    pub extra_offsets: Option<Range<i64>>,
+    /// What is at risk in it, by currency, sorted.
+    pub amounts: Vec<(Option<String>, String)>,
+    /// Whether it may have gone on past the end of the range.
+    pub is_ongoing: bool,
+}
+
+/// First and last of something in time, milliseconds since the epoch, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeSpan {
+    /// First.
+    pub first_millis: i64,
+    /// Last.
+    pub last_millis: i64,
+}
+
+impl TimeSpan {
+    /// Returns the span widened to hold `millis`.
+    pub fn including(span: Option<Self>, millis: i64) -> Self {
+        match span {
+            None => Self {
+                first_millis: millis,
+                last_millis: millis,
+            },
+            Some(span) => Self {
+                first_millis: span.first_millis.min(millis),
+                last_millis: span.last_millis.max(millis),
+            },
+        }
+    }
+}
+
+/// What an audit came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditSummary {
+    /// The answer in one word.
+    pub verdict: Verdict,
+    /// Whether coverage is complete and nothing needed was undecodable.
+    pub complete: bool,
+    /// Why coverage is not complete, one sentence each, for people.
+    pub incomplete_reasons: Vec<String>,
+    /// Data records delivered.
+    pub records_read: u64,
+    /// Records that took part in the comparison.
+    pub records_audited: u64,
+    /// Records that did not, by reason.
+    pub skipped: SkippedRecords,
+    /// Distinct dedup keys among the records audited.
+    pub distinct_keys: u64,
+    /// Groups of two or more.
+    pub groups: u64,
+    /// Sum over groups of occurrences less one.
+    pub extra_records: u64,
+    /// Groups whose values are not byte-identical.
+    pub conflicting_groups: u64,
+    /// Groups of which a value could not be read again, and no two are known to differ.
+    pub uncompared_groups: u64,
+    /// Occurrences of the largest group; 0 without groups.
+    pub largest_group: u64,
+    /// Distinct subjects of extra records.
+    pub subjects: u64,
+    /// What is at risk, sorted by currency, unknown last.
+    pub amounts: Vec<AmountTotal>,
+    /// Extra records whose amount is missing or no number.
+    pub amounts_unusable: u64,
+    /// Extra records by cause, most first.
+    pub causes: Vec<CauseTotal>,
+    /// Extra records by topic partition, sorted.
+    pub partitions: Vec<PartitionTotal>,
+    /// Timestamps of the records audited.
+    pub audited_span: Option<TimeSpan>,
+    /// Who set these timestamps; several where records differ.
+    pub timestamp_types: BTreeSet<TimestampType>,
+    /// Timestamps of the extra records.
+    pub extra_span: Option<TimeSpan>,
+    /// Extra records by minute, keyed by minutes since the epoch.
+    pub extra_per_minute: BTreeMap<i64, u64>,
+    /// Warnings for people, such as an option that matched nothing.
+    pub warnings: Vec<String>,
+}
