@@ -3,3 +3,4 @@
 pub mod record;
 
 pub mod finding;
+pub mod scan_json;
