@@ -4,3 +4,4 @@ pub mod record;
 
 pub mod finding;
 pub mod scan_json;
+pub mod sorted_run;
