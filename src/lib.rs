@@ -5,3 +5,5 @@ pub mod record;
 pub mod finding;
 pub mod scan_json;
 pub mod sorted_run;
+
+pub mod decode;

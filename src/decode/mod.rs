@@ -1,0 +1,13 @@
+//! From a record's bytes to the values at field paths.
+
+pub mod csv_row;
+
+mod columns;
+mod existing_paths;
+mod explain;
+mod field_reader;
+mod row_json;
+
+pub use existing_paths::existing_paths;
+pub use field_reader::FieldReader;
+pub use row_json::row_as_json;
