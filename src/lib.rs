@@ -7,3 +7,4 @@ pub mod scan_json;
 pub mod sorted_run;
 
 pub mod decode;
+pub mod dedup_key;
