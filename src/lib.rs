@@ -8,3 +8,4 @@ pub mod sorted_run;
 
 pub mod decode;
 pub mod dedup_key;
+pub mod index;

@@ -1,0 +1,126 @@
+//! Walks over occurrences in order and picks those that are suspected duplicates.
+
+use super::IndexError;
+use super::NO_TIMESTAMP;
+use super::Occurrence;
+
+/// Looks at sorted occurrences one by one, and never holds more than the last.
+#[derive(Debug)]
+pub(super) struct GroupWalk {
+    within_millis: Option<u64>,
+    last: Option<Last>,
+    distinct_fingerprints: u64,
+    occurrences: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    occurrence: Occurrence,
+    is_suspect: bool,
+}
+
+impl GroupWalk {
+    pub(super) fn new(within_millis: Option<i64>) -> Self {
+        Self {
+            within_millis: within_millis.map(|millis| u64::try_from(millis).unwrap_or(0)),
+            last: None,
+            distinct_fingerprints: 0,
+            occurrences: 0,
+        }
+    }
+
+    /// Returns how many fingerprints and occurrences were seen.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.distinct_fingerprints, self.occurrences)
+    }
+
+    /// Looks at the next occurrence in order; `suspect` is called with those that are decided.
+    #[inline]
+    pub(super) fn next(
+        &mut self,
+        occurrence: Occurrence,
+        suspect: &mut impl FnMut(&Occurrence) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        self.occurrences += 1;
+        let mut is_suspect = false;
+        match &self.last {
+            Some(last) if last.occurrence.fingerprint == occurrence.fingerprint => {
+                if self.are_neighbours(&last.occurrence, &occurrence) {
+                    is_suspect = true;
+                    if !last.is_suspect {
+                        suspect(&last.occurrence)?;
+                    }
+                    suspect(&occurrence)?;
+                }
+            }
+            Some(_) | None => self.distinct_fingerprints += 1,
+        }
+        self.last = Some(Last {
+            occurrence,
+            is_suspect,
+        });
+        Ok(())
+    }
+
+    fn are_neighbours(&self, earlier: &Occurrence, later: &Occurrence) -> bool {
+        let Some(within_millis) = self.within_millis else {
+            return true;
+        };
+        later.timestamp_millis != NO_TIMESTAMP
+            && earlier.timestamp_millis.abs_diff(later.timestamp_millis) <= within_millis
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::finding::Fingerprint;
+    use crate::record::SplitId;
+
+    fn suspects(within_millis: Option<i64>, occurrences: &[(u64, i64)]) -> Vec<u64> {
+        let mut walk = GroupWalk::new(within_millis);
+        let mut suspects = Vec::new();
+        for (position, &(fingerprint, timestamp_millis)) in (0..).zip(occurrences) {
+            let occurrence = Occurrence {
+                fingerprint: Fingerprint([0, fingerprint]),
+                timestamp_millis,
+                split: SplitId(0),
+                position,
+            };
+            let mut suspect = |suspect: &Occurrence| {
+                suspects.push(suspect.position);
+                Ok(())
+            };
+            walk.next(occurrence, &mut suspect).unwrap();
+        }
+        suspects
+    }
+
+    #[test]
+    fn every_occurrence_of_a_repeated_fingerprint_is_named_once() {
+        let occurrences = [
+            (1, 0),
+            (2, 0),
+            (2, 9),
+            (2, 99),
+            (3, NO_TIMESTAMP),
+            (3, NO_TIMESTAMP),
+        ];
+        assert_eq!(suspects(None, &occurrences), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn neighbours_in_time_are_named_up_to_the_distance_itself() {
+        let occurrences = [(1, 0), (1, 10), (1, 20), (1, 31), (1, 50), (1, 60), (2, 61)];
+        assert_eq!(suspects(Some(10), &occurrences), [0, 1, 2, 4, 5]);
+        assert_eq!(suspects(Some(0), &[(1, 5), (1, 5), (1, 6)]), [0, 1]);
+    }
+
+    #[test]
+    fn what_has_no_timestamp_has_no_neighbour() {
+        let last = NO_TIMESTAMP - 1;
+        let occurrences = [(1, last), (1, NO_TIMESTAMP), (1, NO_TIMESTAMP)];
+        assert_eq!(suspects(Some(i64::MAX), &occurrences), [0; 0]);
+    }
+}

@@ -1,0 +1,272 @@
+//! Compares the buckets in parallel and puts the suspects into the order of reading.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::thread;
+
+use super::DuplicateIndex;
+use super::IndexError;
+use super::IndexWriter;
+use super::Occurrence;
+use super::group::GroupWalk;
+use super::occurrence::Place;
+use super::places::PlaceMerge;
+use super::writer::BucketPart;
+use crate::sorted_run::FixedRecord;
+use crate::sorted_run::FixedSorter;
+use crate::sorted_run::RunReader;
+use crate::sorted_run::SortedFixed;
+use crate::sorted_run::SpillFile;
+use crate::sorted_run::stored_len;
+
+/// The places of all suspects, by split and then by position, and what was counted on the way.
+#[derive(Debug)]
+pub struct Suspects {
+    distinct_fingerprints: u64,
+    occurrences: u64,
+    total: u64,
+    places: PlaceMerge,
+}
+
+impl Suspects {
+    /// Returns how many different fingerprints there are.
+    pub fn distinct_fingerprints(&self) -> u64 {
+        self.distinct_fingerprints
+    }
+
+    /// Returns how many occurrences were added.
+    pub fn occurrences(&self) -> u64 {
+        self.occurrences
+    }
+
+    /// Returns how many suspects there are in all, whether or not they were taken already.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+}
+
+impl Iterator for Suspects {
+    type Item = Result<Occurrence, IndexError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let place = self.places.next()?;
+        Some(
+            place
+                .map(|Place(occurrence)| occurrence)
+                .map_err(IndexError::from),
+        )
+    }
+}
+
+/// One bucket of all writers.
+struct Bucket {
+    chunks: Vec<Vec<Occurrence>>,
+    /// Where the rest is: the number of the file, and the readers of its runs.
+    runs: Vec<(usize, RunReader)>,
+    occurrences: u64,
+}
+
+/// What the workers share while they compare.
+struct Comparison<'a> {
+    files: Vec<Option<SpillFile>>,
+    /// Smallest first: workers take from the end, so that the longest work begins first.
+    buckets: Mutex<Vec<Bucket>>,
+    within_millis: Option<i64>,
+    spill_dir: &'a Path,
+    /// Memory of each worker to compare a bucket in.
+    scratch_bytes: usize,
+    /// Memory of each worker for the places of suspects.
+    place_bytes: usize,
+}
+
+/// What one worker found.
+struct Findings {
+    distinct_fingerprints: u64,
+    occurrences: u64,
+    suspects: u64,
+    places: SortedFixed<Place>,
+}
+
+pub(super) fn find(
+    index: &DuplicateIndex,
+    mut writers: Vec<IndexWriter>,
+    within_millis: Option<i64>,
+) -> Result<Suspects, IndexError> {
+    let has_spilled = writers.iter().any(IndexWriter::has_spilled);
+    if has_spilled {
+        // The memory is worth more for whole buckets than for parts of all.
+        writers.iter_mut().try_for_each(IndexWriter::flush)?;
+    }
+    let held_bytes = writers.iter().map(IndexWriter::held_bytes).sum();
+    let scratch_bytes = index.budget.share(7, 8).saturating_sub(held_bytes) / index.workers;
+    let (buckets, files) = gather(writers);
+    let comparison = Comparison {
+        files,
+        buckets: Mutex::new(buckets),
+        within_millis,
+        spill_dir: &index.spill_dir,
+        scratch_bytes,
+        place_bytes: index.worker_share(1, 8),
+    };
+    let findings = thread::scope(|scope| {
+        let workers: Vec<_> = (0..index.workers)
+            .map(|_| scope.spawn(|| comparison.work()))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect::<Result<Vec<_>, _>>()
+    })?;
+    Ok(Suspects {
+        distinct_fingerprints: findings
+            .iter()
+            .map(|found| found.distinct_fingerprints)
+            .sum(),
+        occurrences: findings.iter().map(|found| found.occurrences).sum(),
+        total: findings.iter().map(|found| found.suspects).sum(),
+        places: PlaceMerge::start(findings.into_iter().map(|found| found.places).collect())?,
+    })
+}
+
+/// Puts the parts of each bucket together, buckets by size.
+fn gather(writers: Vec<IndexWriter>) -> (Vec<Bucket>, Vec<Option<SpillFile>>) {
+    let mut parts_by_writer = Vec::new();
+    let mut files = Vec::new();
+    for writer in writers {
+        let (parts, file) = writer.into_parts();
+        parts_by_writer.push(parts.into_iter());
+        files.push(file);
+    }
+    let mut buckets = Vec::new();
+    loop {
+        let parts: Vec<BucketPart> = parts_by_writer
+            .iter_mut()
+            .filter_map(Iterator::next)
+            .collect();
+        if parts.is_empty() {
+            break;
+        }
+        buckets.push(Bucket::of(parts));
+    }
+    buckets.sort_by_key(|bucket| bucket.occurrences);
+    (buckets, files)
+}
+
+impl Bucket {
+    fn of(parts: Vec<BucketPart>) -> Self {
+        let mut bucket = Self {
+            chunks: Vec::new(),
+            runs: Vec::new(),
+            occurrences: 0,
+        };
+        for (file, part) in parts.into_iter().enumerate() {
+            let in_memory: usize = part.chunks.iter().map(Vec::len).sum();
+            bucket.occurrences += part.spilled + stored_len(in_memory);
+            bucket.chunks.extend(part.chunks);
+            bucket
+                .runs
+                .extend(part.runs.into_iter().map(|run| (file, RunReader::new(run))));
+        }
+        bucket
+    }
+
+    /// Calls `each` with every occurrence, in any order, and frees memory as it goes.
+    fn drain(
+        self,
+        files: &[Option<SpillFile>],
+        mut each: impl FnMut(Occurrence) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        for chunk in self.chunks {
+            chunk.into_iter().try_for_each(&mut each)?;
+        }
+        for (file, mut reader) in self.runs {
+            let Some(Some(file)) = files.get(file) else {
+                continue;
+            };
+            while reader.next_block(file)? {
+                let mut records = reader.items().chunks_exact(Occurrence::BYTES);
+                records.try_for_each(|bytes| each(Occurrence::read(bytes)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Comparison<'_> {
+    /// Compares buckets until none is left.
+    fn work(&self) -> Result<Findings, IndexError> {
+        let mut walk = GroupWalk::new(self.within_millis);
+        let mut places = FixedSorter::new(self.spill_dir, self.place_bytes);
+        let mut scratch = Vec::new();
+        while let Some(bucket) = self.next_bucket() {
+            let done = self.compare(bucket, &mut scratch, &mut |occurrence| {
+                walk.next(occurrence, &mut |suspect| Ok(places.push(Place(*suspect))?))
+            });
+            if let Err(error) = done {
+                // The audit fails, so the other workers need not go on.
+                self.buckets
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clear();
+                return Err(error);
+            }
+        }
+        drop(scratch);
+        let (distinct_fingerprints, occurrences) = walk.counts();
+        Ok(Findings {
+            distinct_fingerprints,
+            occurrences,
+            suspects: places.count(),
+            places: places.finish()?,
+        })
+    }
+
+    fn next_bucket(&self) -> Option<Bucket> {
+        self.buckets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+
+    /// Calls `each` with the occurrences of the bucket in order.
+    fn compare(
+        &self,
+        bucket: Bucket,
+        scratch: &mut Vec<Occurrence>,
+        each: &mut impl FnMut(Occurrence) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        if !self.has_room(scratch, bucket.occurrences) {
+            *scratch = Vec::new();
+            let mut sorter = FixedSorter::new(self.spill_dir, self.scratch_bytes);
+            bucket.drain(&self.files, |occurrence| Ok(sorter.push(occurrence)?))?;
+            for occurrence in sorter.finish()? {
+                each(occurrence?)?;
+            }
+            return Ok(());
+        }
+        bucket.drain(&self.files, |occurrence| {
+            scratch.push(occurrence);
+            Ok(())
+        })?;
+        scratch.sort_unstable();
+        scratch.drain(..).try_for_each(each)
+    }
+
+    /// Makes room for so many occurrences, if that is within the worker's share.
+    fn has_room(&self, scratch: &mut Vec<Occurrence>, occurrences: u64) -> bool {
+        let Ok(wanted) = usize::try_from(occurrences) else {
+            return false;
+        };
+        if wanted <= scratch.capacity() {
+            return true;
+        }
+        *scratch = Vec::new();
+        wanted <= self.scratch_bytes / size_of::<Occurrence>()
+            && scratch.try_reserve_exact(wanted).is_ok()
+    }
+}
