@@ -8,4 +8,5 @@ pub mod sorted_run;
 
 pub mod decode;
 pub mod dedup_key;
+pub mod impact;
 pub mod index;
