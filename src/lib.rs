@@ -8,5 +8,6 @@ pub mod sorted_run;
 
 pub mod decode;
 pub mod dedup_key;
+pub mod expression;
 pub mod impact;
 pub mod index;
