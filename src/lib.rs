@@ -8,6 +8,7 @@ pub mod sorted_run;
 
 pub mod decode;
 pub mod dedup_key;
+pub mod diagnosis;
 pub mod expression;
 pub mod impact;
 pub mod index;
