@@ -6,6 +6,8 @@ pub mod finding;
 pub mod scan_json;
 pub mod sorted_run;
 
+pub mod source;
+
 pub mod decode;
 pub mod dedup_key;
 pub mod diagnosis;
