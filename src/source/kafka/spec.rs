@@ -1,0 +1,103 @@
+//! What to read from a cluster, as resolved from the command line.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::source::RecordRange;
+use crate::source::kafka::Properties;
+use crate::source::kafka::Reader;
+
+/// Longest time until an unreachable or refusing cluster is an error.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(14);
+
+/// Longest silence of all partitions until those not at their end are given up.
+pub const STALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Which records of transactions are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Those of committed transactions, up to the last stable offset.
+    #[default]
+    ReadCommitted,
+    /// All, those of open and aborted transactions too.
+    ReadUncommitted,
+}
+
+impl Isolation {
+    /// Returns Kafka's name for the level.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read_committed",
+            Self::ReadUncommitted => "read_uncommitted",
+        }
+    }
+}
+
+/// What to read from a cluster.
+#[derive(Clone, Debug)]
+pub struct KafkaSpec {
+    /// Bootstrap brokers, comma-separated.
+    pub brokers: String,
+    /// Topics by name, or by regular expression where they start with `^`.
+    pub topics: Vec<String>,
+    /// Partitions to read; all where absent.
+    pub partitions: Option<BTreeSet<i32>>,
+    /// Client properties given by the user.
+    pub properties: Properties,
+    /// Which records of transactions are read.
+    pub isolation: Isolation,
+    /// The range asked for.
+    pub range: RecordRange,
+    /// See [`STALL_TIMEOUT`].
+    pub stall_timeout: Duration,
+    /// See [`CONNECT_TIMEOUT`].
+    pub connect_timeout: Duration,
+    /// Which client reads.
+    pub reader: Reader,
+    /// Bytes of records a second to stay within.
+    pub max_rate_bytes: Option<u64>,
+    /// Start of the run, milliseconds since the epoch, where it matters how old something is.
+    pub now_millis: Option<i64>,
+    /// Bytes that the client may hold fetched and not yet delivered.
+    pub queue_bytes: u64,
+}
+
+impl KafkaSpec {
+    /// Stays below `bytes` a second, and holds no more ahead than comes in a moment.
+    pub fn limit_rate(&mut self, bytes: u64) {
+        const PARTITION_BYTES_MIN: u64 = 64 << 10;
+        // librdkafka takes no less.
+        const FETCH_BYTES_MIN: u64 = 1_000_000;
+        self.max_rate_bytes = Some(bytes);
+        self.queue_bytes = self.queue_bytes.min(bytes.max(PARTITION_BYTES_MIN));
+        let sizes = [
+            ("fetch.message.max.bytes", PARTITION_BYTES_MIN),
+            ("fetch.max.bytes", FETCH_BYTES_MIN),
+        ];
+        for (name, least) in sizes {
+            if self.properties.get(name).is_none() {
+                let size = (bytes / 4).clamp(least, 8 << 20).to_string();
+                // A number is always taken; without it reading is only less even.
+                let _ = self.properties.add(name, &size);
+            }
+        }
+    }
+
+    /// Returns a spec that reads `topics` whole, with the default limits.
+    pub fn new(brokers: impl Into<String>, topics: Vec<String>) -> Self {
+        Self {
+            brokers: brokers.into(),
+            topics,
+            partitions: None,
+            properties: Properties::default(),
+            isolation: Isolation::default(),
+            range: RecordRange::default(),
+            stall_timeout: STALL_TIMEOUT,
+            connect_timeout: CONNECT_TIMEOUT,
+            reader: Reader::default(),
+            max_rate_bytes: None,
+            now_millis: None,
+            queue_bytes: 16 << 20,
+        }
+    }
+}
