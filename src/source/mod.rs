@@ -1,5 +1,6 @@
 //! Where records come from: files and topic partitions behind one trait.
 
+pub mod file;
 pub mod kafka;
 pub mod range;
 pub mod record_batch;

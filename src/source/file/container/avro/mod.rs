@@ -1,0 +1,12 @@
+//! Avro object container files.
+
+mod blocks;
+mod codec;
+mod datum;
+mod schema;
+pub(crate) mod source;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use blocks::MAGIC;
+pub(crate) use source::AvroSource;

@@ -1,0 +1,13 @@
+//! Parquet files.
+
+mod guard;
+mod placed;
+mod row_json;
+pub(crate) mod source;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use source::ParquetSource;
+
+/// What every Parquet file starts and ends with.
+pub(crate) const MAGIC: &[u8] = b"PAR1";

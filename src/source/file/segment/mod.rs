@@ -1,0 +1,15 @@
+//! Segments of Kafka's log: `*.log` files as a broker keeps them, one file is one split.
+
+mod batches;
+pub(crate) mod headers;
+pub(crate) mod names;
+pub(crate) mod partition_log;
+mod revisit;
+pub(crate) mod source;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod transactions;
+
+pub(crate) use partition_log::{PartitionLog, SegmentFile};
+pub(crate) use source::SegmentSource;
