@@ -14,3 +14,4 @@ pub mod diagnosis;
 pub mod expression;
 pub mod impact;
 pub mod index;
+pub mod report;

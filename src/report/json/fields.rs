@@ -1,0 +1,350 @@
+//! The members of the JSON report's objects, in the order of the contract; what the contract
+//! does not name comes last in its object.
+
+use std::io;
+use std::io::Write;
+use std::ops::Range;
+
+use crate::finding::Advice;
+use crate::finding::AuditHeader;
+use crate::finding::AuditSummary;
+use crate::finding::Cause;
+use crate::finding::Confidence;
+use crate::finding::Coverage;
+use crate::finding::CoverageConflict;
+use crate::finding::DuplicateGroup;
+use crate::finding::Episode;
+use crate::finding::FileCoverage;
+use crate::finding::KeyText;
+use crate::finding::PartitionCoverage;
+use crate::finding::ReportedRecord;
+use crate::report::json::output::JsonOutput;
+
+/// Version of the fields, a number that only grows.
+pub(in crate::report) const SCHEMA_VERSION: u32 = 1;
+
+/// What of a record is written only where it was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::report) struct ShownFields {
+    /// Amount and currency.
+    pub(in crate::report) amounts: bool,
+    /// Subject.
+    pub(in crate::report) subjects: bool,
+    /// The value.
+    pub(in crate::report) values: bool,
+}
+
+/// Writes the members of `header`.
+pub(in crate::report) fn header<W: Write>(
+    json: &mut JsonOutput<W>,
+    header: &AuditHeader,
+) -> io::Result<()> {
+    json.member("dupaudit_version", &header.dupaudit_version)?;
+    json.member("command_line", &header.command_line)?;
+    json.timestamp("started_at", Some(header.started_at_millis))?;
+    json.timestamp("finished_at", Some(header.finished_at_millis))?;
+    json.member("by", &header.by)?;
+    json.member("within_ms", &header.within_millis)?;
+    json.member("isolation", header.isolation)?;
+    json.member("amount_field", &header.amount_field)?;
+    let unit = header.amount_field.as_ref().map(|_| header.amount_unit);
+    json.member("amount_unit", &unit)?;
+    json.member("subject_field", &header.subject_field)?;
+    json.timestamp("from", header.from_millis)?;
+    json.timestamp("to", header.to_millis)
+}
+
+/// Writes the members of `summary`.
+pub(in crate::report) fn summary<W: Write>(
+    json: &mut JsonOutput<W>,
+    summary: &AuditSummary,
+) -> io::Result<()> {
+    json.member("verdict", summary.verdict.code())?;
+    json.member("complete", &summary.complete)?;
+    json.member("records_read", &summary.records_read)?;
+    json.member("records_audited", &summary.records_audited)?;
+    json.name("skipped")?;
+    json.open("{")?;
+    for (code, count) in summary.skipped.by_code() {
+        json.member(code, &count)?;
+    }
+    json.close("}")?;
+    json.member("groups", &summary.groups)?;
+    json.member("extra_records", &summary.extra_records)?;
+    json.member("conflicting_groups", &summary.conflicting_groups)?;
+    json.member("largest_group", &summary.largest_group)?;
+    json.member("subjects", &summary.subjects)?;
+    amounts(json, summary)?;
+    causes(json, summary)?;
+    json.member("distinct_keys", &summary.distinct_keys)?;
+    json.member("amounts_unusable", &summary.amounts_unusable)?;
+    json.member("incomplete_reasons", &summary.incomplete_reasons)?;
+    json.member("warnings", &summary.warnings)
+}
+
+fn amounts<W: Write>(json: &mut JsonOutput<W>, summary: &AuditSummary) -> io::Result<()> {
+    json.name("amounts")?;
+    json.open("[")?;
+    for total in &summary.amounts {
+        json.item()?;
+        json.open("{")?;
+        json.member("currency", &total.currency)?;
+        json.member("extra", &total.extra)?;
+        json.member("copies", &total.copies)?;
+        json.member("conflicting", &total.conflicting)?;
+        json.member("extra_records", &total.extra_records)?;
+        json.close("}")?;
+    }
+    json.close("]")
+}
+
+fn causes<W: Write>(json: &mut JsonOutput<W>, summary: &AuditSummary) -> io::Result<()> {
+    json.name("causes")?;
+    json.open("[")?;
+    for total in &summary.causes {
+        json.item()?;
+        json.open("{")?;
+        json.member("cause", total.cause.code())?;
+        json.member("groups", &total.groups)?;
+        json.member("extra_records", &total.extra_records)?;
+        confidences(json, &total.confidences)?;
+        json.member("evidence", &total.evidence)?;
+        json.member("contrary", &total.contrary)?;
+        advice(json, total.cause.advice())?;
+        json.close("}")?;
+    }
+    json.close("]")
+}
+
+fn confidences<W: Write>(
+    json: &mut JsonOutput<W>,
+    confidences: &[(Option<Confidence>, u64)],
+) -> io::Result<()> {
+    json.name("confidences")?;
+    json.open("[")?;
+    for (confidence, extra_records) in confidences {
+        json.item()?;
+        json.open("{")?;
+        json.member("confidence", &confidence.map(Confidence::code))?;
+        json.member("extra_records", extra_records)?;
+        json.close("}")?;
+    }
+    json.close("]")
+}
+
+fn advice<W: Write>(json: &mut JsonOutput<W>, advice: Advice) -> io::Result<()> {
+    json.name("advice")?;
+    json.open("{")?;
+    json.member("text", advice.text)?;
+    json.member("source", advice.source)?;
+    json.close("}")
+}
+
+/// Writes the members of `coverage`.
+pub(in crate::report) fn coverage<W: Write>(
+    json: &mut JsonOutput<W>,
+    coverage: &Coverage,
+) -> io::Result<()> {
+    json.name("conflicts")?;
+    json.open("[")?;
+    for found in &coverage.conflicts {
+        conflict(json, found)?;
+    }
+    json.close("]")?;
+    json.name("partitions")?;
+    json.open("[")?;
+    for read in &coverage.partitions {
+        partition(json, read)?;
+    }
+    json.close("]")?;
+    json.name("files")?;
+    json.open("[")?;
+    for read in &coverage.files {
+        file(json, read)?;
+    }
+    json.close("]")
+}
+
+fn conflict<W: Write>(json: &mut JsonOutput<W>, conflict: &CoverageConflict) -> io::Result<()> {
+    json.item()?;
+    json.open("{")?;
+    json.member("topic", &*conflict.topic_partition.topic)?;
+    json.member("partition", &conflict.topic_partition.partition)?;
+    json.member("offset", &conflict.offset)?;
+    json.member("audited", &conflict.audited)?;
+    json.member("other", &conflict.other)?;
+    json.close("}")
+}
+
+fn partition<W: Write>(json: &mut JsonOutput<W>, read: &PartitionCoverage) -> io::Result<()> {
+    json.item()?;
+    json.open("{")?;
+    json.member("topic", &*read.topic_partition.topic)?;
+    json.member("partition", &read.topic_partition.partition)?;
+    json.member("log_start_offset", &read.log_start_offset)?;
+    json.member("high_watermark", &read.high_watermark)?;
+    json.member("last_stable_offset", &read.last_stable_offset)?;
+    json.member("start_offset", &read.start_offset)?;
+    json.member("end_offset", &read.end_offset)?;
+    json.member("next_offset", &read.next_offset)?;
+    json.member("records_read", &read.records_read)?;
+    json.member("complete", &read.is_complete())?;
+    json.name("gaps")?;
+    json.open("[")?;
+    for gap in &read.gaps {
+        json.item()?;
+        json.open("{")?;
+        json.member("start", &gap.start)?;
+        json.member("end", &gap.end)?;
+        json.member("reason", gap.reason.code())?;
+        json.close("}")?;
+    }
+    json.close("]")?;
+    json.member("notes", &read.notes)?;
+    json.close("}")
+}
+
+fn file<W: Write>(json: &mut JsonOutput<W>, read: &FileCoverage) -> io::Result<()> {
+    json.item()?;
+    json.open("{")?;
+    json.member("path", &read.path)?;
+    json.member("format", &read.format)?;
+    json.member("bytes", &read.bytes)?;
+    json.member("records_read", &read.records_read)?;
+    json.member("complete", &read.is_complete())?;
+    json.member("damage", &read.damage)?;
+    json.member("format_reason", &read.format_reason)?;
+    json.member("notes", &read.notes)?;
+    json.close("}")
+}
+
+/// Writes the members of an episode.
+pub(in crate::report) fn episode<W: Write>(
+    json: &mut JsonOutput<W>,
+    episode: &Episode,
+) -> io::Result<()> {
+    json.member("id", &episode.id)?;
+    json.member("cause", episode.cause.code())?;
+    json.member("topic", &episode.topic)?;
+    json.member("partition", &episode.partition)?;
+    json.member("groups", &episode.groups)?;
+    json.member("extra_records", &episode.extra_records)?;
+    json.timestamp("first_timestamp", episode.first_timestamp_millis)?;
+    json.timestamp("last_timestamp", episode.last_timestamp_millis)?;
+    offsets(json, "original_offsets", episode.original_offsets.as_ref())?;
+    offsets(json, "extra_offsets", episode.extra_offsets.as_ref())?;
+    json.member("original_topic", &episode.original_topic)?;
+    json.member("original_partition", &episode.original_partition)?;
+    json.name("amounts")?;
+    json.open("[")?;
+    for (currency, extra) in &episode.amounts {
+        json.item()?;
+        json.open("{")?;
+        json.member("currency", currency)?;
+        json.member("extra", extra)?;
+        json.close("}")?;
+    }
+    json.close("]")?;
+    json.member("ongoing", &episode.is_ongoing)
+}
+
+fn offsets<W: Write>(
+    json: &mut JsonOutput<W>,
+    name: &str,
+    offsets: Option<&Range<i64>>,
+) -> io::Result<()> {
+    json.name(name)?;
+    let Some(offsets) = offsets else {
+        return json.value(&());
+    };
+    json.open("{")?;
+    json.member("start", &offsets.start)?;
+    json.member("end", &offsets.end)?;
+    json.close("}")
+}
+
+/// Writes the members of a group, its records one by one.
+pub(in crate::report) fn group<W: Write>(
+    json: &mut JsonOutput<W>,
+    group: &DuplicateGroup,
+    shown: ShownFields,
+) -> io::Result<()> {
+    json.member("id", &group.id)?;
+    key(json, &group.key)?;
+    json.member("count", &group.count)?;
+    json.member("extra", &group.extra)?;
+    json.member("span_ms", &group.span_millis())?;
+    json.member("identical", &group.identical)?;
+    json.member("differing_fields", &group.differing_fields)?;
+    json.member("cause", group.cause.code())?;
+    json.member("confidence", &group.confidence.map(Confidence::code))?;
+    json.member("evidence", &group.evidence)?;
+    json.member("contrary", &group.contrary)?;
+    json.member("episode", &group.episode)?;
+    json.name("amount")?;
+    match &group.amount {
+        None => json.value(&())?,
+        Some(amount) => {
+            json.open("{")?;
+            json.member("currency", &amount.currency)?;
+            json.member("extra", &amount.extra)?;
+            json.close("}")?;
+        }
+    }
+    json.member("subject", &group.subject)?;
+    json.name("records")?;
+    json.open("[")?;
+    for reported in group.records.walk() {
+        record(json, &reported?, shown)?;
+    }
+    json.close("]")?;
+    json.member("review", group.review.code())
+}
+
+fn key<W: Write>(json: &mut JsonOutput<W>, fields: &[(String, KeyText)]) -> io::Result<()> {
+    json.name("key")?;
+    json.open("{")?;
+    for (path, text) in fields {
+        json.name(path)?;
+        match text {
+            KeyText::Null => json.value(&())?,
+            KeyText::Text(text) => json.value(text)?,
+            KeyText::Boolean(flag) => json.value(flag)?,
+            KeyText::Number(text) | KeyText::Json(text) => json.exact(text)?,
+        }
+    }
+    json.close("}")
+}
+
+fn record<W: Write>(
+    json: &mut JsonOutput<W>,
+    record: &ReportedRecord,
+    shown: ShownFields,
+) -> io::Result<()> {
+    json.item()?;
+    json.open("{")?;
+    json.member("occurrence", &record.occurrence)?;
+    json.member("topic", &record.topic)?;
+    json.member("partition", &record.partition)?;
+    json.member("offset", &record.offset)?;
+    json.timestamp("timestamp", record.timestamp_millis)?;
+    json.member("timestamp_type", &record.timestamp_type.name())?;
+    json.member("cause", &record.cause.map(Cause::code))?;
+    json.member("confidence", &record.confidence.map(Confidence::code))?;
+    json.member("episode", &record.episode)?;
+    json.member("key", &record.key)?;
+    json.member("file", &record.file)?;
+    json.member("line", &record.line)?;
+    json.member("byte_offset", &record.byte_offset)?;
+    if shown.amounts {
+        json.member("amount", &record.amount)?;
+        json.member("currency", &record.currency)?;
+    }
+    if shown.subjects {
+        json.member("subject", &record.subject)?;
+    }
+    if shown.values {
+        json.member("value", &record.value)?;
+    }
+    json.close("}")
+}

@@ -1,0 +1,163 @@
+//! Dedup keys, record keys and subjects replaced by keyed hashes, for reports that travel.
+
+use std::io;
+
+use siphasher::sip128::SipHasher24;
+
+use crate::finding::DuplicateGroup;
+use crate::finding::KeyText;
+use crate::finding::OccurrenceList;
+use crate::finding::ReportedRecord;
+
+/// A secret of one run: equal values have equal hashes within the report, and nobody can try
+/// values against them.
+#[derive(Clone)]
+pub struct Redaction {
+    hasher: SipHasher24,
+}
+
+impl Redaction {
+    /// Returns a redaction with a key of the system's randomness.
+    pub fn random() -> io::Result<Self> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(io::Error::other)?;
+        Ok(Self::with_key(&key))
+    }
+
+    /// Returns a redaction with a given key.
+    pub fn with_key(key: &[u8; 16]) -> Self {
+        Self {
+            hasher: SipHasher24::new_with_key(key),
+        }
+    }
+
+    /// Returns the group with its dedup key, id, subjects and record keys hashed, its values
+    /// left out.
+    pub fn redact(&self, group: DuplicateGroup) -> DuplicateGroup {
+        let hashed = |(path, text): (String, KeyText)| (path, self.key_text(&text));
+        DuplicateGroup {
+            id: self.group_id(&group.id),
+            key: group.key.into_iter().map(hashed).collect(),
+            subject: group.subject.map(|subject| self.hash("text", &subject)),
+            records: Box::new(RedactedRecords {
+                redaction: self.clone(),
+                records: group.records,
+            }),
+            ..group
+        }
+    }
+
+    fn record(&self, record: ReportedRecord) -> ReportedRecord {
+        ReportedRecord {
+            key: record.key.map(|key| self.hash("text", &key)),
+            subject: record.subject.map(|subject| self.hash("text", &subject)),
+            value: None,
+            ..record
+        }
+    }
+
+    /// The number 1 and the text `1` are two keys, so they get two hashes.
+    fn key_text(&self, text: &KeyText) -> KeyText {
+        let kind = match text {
+            KeyText::Null => return KeyText::Null,
+            KeyText::Text(_) => "text",
+            KeyText::Number(_) => "number",
+            KeyText::Boolean(_) => "boolean",
+            KeyText::Json(_) => "json",
+        };
+        KeyText::Text(self.hash(kind, text.plain()))
+    }
+
+    fn group_id(&self, id: &str) -> String {
+        let (fingerprint, part) = match id.split_once('-') {
+            Some((fingerprint, part)) => (fingerprint, Some(part)),
+            None => (id, None),
+        };
+        let hash = self.digest("group", fingerprint);
+        match part {
+            Some(part) => format!("g_{hash:032x}-{part}"),
+            None => format!("g_{hash:032x}"),
+        }
+    }
+
+    fn hash(&self, kind: &str, text: &str) -> String {
+        format!("h_{:032x}", self.digest(kind, text))
+    }
+
+    fn digest(&self, kind: &str, text: &str) -> u128 {
+        let mut bytes = Vec::with_capacity(kind.len() + 1 + text.len());
+        bytes.extend_from_slice(kind.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(text.as_bytes());
+        self.hasher.hash(&bytes).as_u128()
+    }
+}
+
+struct RedactedRecords {
+    redaction: Redaction,
+    records: Box<dyn OccurrenceList>,
+}
+
+impl OccurrenceList for RedactedRecords {
+    fn walk(&self) -> Box<dyn Iterator<Item = io::Result<ReportedRecord>> + '_> {
+        let redacted = |record: ReportedRecord| self.redaction.record(record);
+        Box::new(self.records.walk().map(move |record| record.map(redacted)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::group;
+    use crate::report::sample::record;
+
+    fn redacted(key: KeyText, secret: u8) -> DuplicateGroup {
+        let records = vec![record(1, 5, 0), record(2, 6, 0)];
+        Redaction::with_key(&[secret; 16]).redact(group(key, records))
+    }
+
+    fn text(text: &str) -> KeyText {
+        KeyText::Text(text.to_owned())
+    }
+
+    #[test]
+    fn keys_subjects_and_values_do_not_show() {
+        let group = redacted(text("ch_1"), 1);
+        let records: Vec<ReportedRecord> = group.records.walk().map(Result::unwrap).collect();
+        for record in &records {
+            assert_eq!(record.value, None);
+            assert_eq!(record.key, record.subject);
+            assert_eq!(record.subject, group.subject);
+            assert_eq!(record.topic.as_deref(), Some("charges"));
+        }
+        let shown = format!(
+            "{:?} {:?} {:?} {records:?}",
+            group.key, group.id, group.subject
+        );
+        for secret in ["ch_1", "cus_00913", "000102", "secret"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert_eq!(group.key[0].1.plain().len(), "h_".len() + 32);
+    }
+
+    #[test]
+    fn equal_keys_stay_equal_within_a_run_and_differ_between_runs() {
+        let key = |text, secret| redacted(text, secret).key[0].1.clone();
+        assert_eq!(key(text("a"), 1), key(text("a"), 1));
+        assert_ne!(key(text("a"), 1), key(text("b"), 1));
+        assert_ne!(key(text("a"), 1), key(text("a"), 2));
+        assert_ne!(key(text("1"), 1), key(KeyText::Number("1".to_owned()), 1));
+        assert_eq!(key(KeyText::Null, 1), KeyText::Null);
+        let random = || Redaction::random().unwrap().hash("text", "a");
+        assert_ne!(random(), random());
+    }
+
+    #[test]
+    fn parts_of_a_split_key_share_the_start_of_their_id() {
+        let redaction = Redaction::with_key(&[7; 16]);
+        let whole = redaction.group_id("g_00ff");
+        assert_eq!(redaction.group_id("g_00ff-2"), format!("{whole}-2"));
+        assert_ne!(redaction.group_id("g_00fe"), whole);
+        assert_eq!(whole.len(), 34);
+    }
+}

@@ -1,0 +1,109 @@
+//! Counts over time as one line of blocks.
+
+use std::collections::BTreeMap;
+
+/// Counts of equally long stretches of time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Buckets {
+    /// First minute of the first bucket, since the epoch.
+    pub(super) start_minute: i64,
+    /// Minutes that each bucket holds.
+    pub(super) minutes: i64,
+    /// The counts.
+    pub(super) counts: Vec<u64>,
+}
+
+impl Buckets {
+    /// Puts counts by minute into at most `columns` buckets over `[first_minute, last_minute]`,
+    /// a range that is widened to hold every count.
+    pub(super) fn new(
+        per_minute: &BTreeMap<i64, u64>,
+        first_minute: i64,
+        last_minute: i64,
+        columns: usize,
+    ) -> Self {
+        let first_key = per_minute.keys().next().copied().unwrap_or(first_minute);
+        let last_key = per_minute
+            .keys()
+            .next_back()
+            .copied()
+            .unwrap_or(last_minute);
+        let start_minute = first_minute.min(first_key);
+        let minutes_in_all = last_minute
+            .max(last_key)
+            .saturating_sub(start_minute)
+            .saturating_add(1)
+            .max(1);
+        let columns = i64::try_from(columns.max(1)).unwrap_or(i64::MAX);
+        let minutes = (minutes_in_all - 1) / columns + 1;
+        let length = usize::try_from((minutes_in_all - 1) / minutes + 1).unwrap_or_default();
+        let mut counts = vec![0_u64; length];
+        for (&minute, &count) in per_minute {
+            let index = minute.saturating_sub(start_minute) / minutes;
+            let bucket = usize::try_from(index)
+                .ok()
+                .and_then(|at| counts.get_mut(at));
+            if let Some(bucket) = bucket {
+                *bucket = bucket.saturating_add(count);
+            }
+        }
+        Self {
+            start_minute,
+            minutes,
+            counts,
+        }
+    }
+
+    /// Returns the largest count.
+    pub(super) fn peak(&self) -> u64 {
+        self.counts.iter().copied().max().unwrap_or_default()
+    }
+
+    /// Returns a block for each count, a dot for none; anything above none is seen.
+    pub(super) fn line(&self) -> String {
+        let peak = u128::from(self.peak().max(1));
+        let block = |&count: &u64| match (u128::from(count) * 8).div_ceil(peak) {
+            0 => '·',
+            1 => '▁',
+            2 => '▂',
+            3 => '▃',
+            4 => '▄',
+            5 => '▅',
+            6 => '▆',
+            7 => '▇',
+            _ => '█',
+        };
+        self.counts.iter().map(block).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_minutes_get_a_column_each() {
+        let buckets = Buckets::new(&BTreeMap::from([(11, 1), (13, 8)]), 10, 14, 40);
+        assert_eq!(buckets.line(), "·▁·█·");
+        assert_eq!((buckets.minutes, buckets.peak()), (1, 8));
+    }
+
+    #[test]
+    fn many_minutes_share_columns_and_none_is_lost() {
+        let per_minute: BTreeMap<i64, u64> = (0..1000).map(|minute| (minute, 1)).collect();
+        for columns in 1..50 {
+            let buckets = Buckets::new(&per_minute, 0, 999, columns);
+            assert!(buckets.counts.len() <= columns);
+            assert_eq!(buckets.counts.iter().sum::<u64>(), 1000);
+        }
+    }
+
+    #[test]
+    fn counts_outside_the_range_widen_it_whatever_the_numbers() {
+        let ends = BTreeMap::from([(i64::MIN / 60_000, 3), (i64::MAX / 60_000, u64::MAX)]);
+        let buckets = Buckets::new(&ends, 5, 6, 40);
+        assert_eq!(buckets.counts.first(), Some(&3));
+        assert_eq!(buckets.counts.last(), Some(&u64::MAX));
+        assert_eq!(Buckets::new(&BTreeMap::new(), 5, 4, 0).line(), "·");
+    }
+}
