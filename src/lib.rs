@@ -15,3 +15,5 @@ pub mod expression;
 pub mod impact;
 pub mod index;
 pub mod report;
+
+pub mod audit;

@@ -1,0 +1,291 @@
+//! Pass 1: reads everything once, on worker threads, and keeps 40 bytes of each record.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use crate::audit::filter::{Filter, Judgement, Unjudged};
+use crate::audit::key_reader::KeyReader;
+use crate::audit::overlap::{BlockCoordinates, CoordinateIndex};
+use crate::audit::placement::range::{self, RangePlace};
+use crate::audit::placement::remap::Remapper;
+use crate::audit::plan::AuditPlan;
+use crate::audit::probe::{FieldProbe, Sample};
+use crate::audit::progress::AuditProgress;
+use crate::audit::{AuditContext, AuditError};
+use crate::decode::FieldReader;
+use crate::dedup_key::KeyOutcome;
+use crate::dedup_key::fingerprint;
+use crate::finding::SkipReason;
+use crate::finding::SkippedRecords;
+use crate::finding::TimeSpan;
+use crate::index::DuplicateIndex;
+use crate::index::IndexWriter;
+use crate::index::Occurrence;
+use crate::record::FieldPath;
+use crate::record::FieldValue;
+use crate::record::Payload;
+use crate::record::RecordBlock;
+use crate::record::RecordView;
+use crate::record::TimestampType;
+use crate::source::RecordSource;
+use crate::source::StopFlag;
+
+/// What the first pass counted.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) records_read: u64,
+    pub(super) records_audited: u64,
+    pub(super) records_with_timestamp: u64,
+    /// Records without the timestamp or offset that decides whether and with what to compare them.
+    pub(super) records_unplaced: u64,
+    pub(super) skipped: SkippedRecords,
+    pub(super) audited_span: Option<TimeSpan>,
+    pub(super) timestamp_types: BTreeSet<TimestampType>,
+    pub(super) sample: Sample,
+    pub(super) unjudged: Unjudged,
+    /// Fields named beside the dedup key that no worker has seen: flag and path.
+    pub(super) unseen: Option<Vec<(String, FieldPath)>>,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.records_read += other.records_read;
+        self.records_audited += other.records_audited;
+        self.records_with_timestamp += other.records_with_timestamp;
+        self.records_unplaced += other.records_unplaced;
+        self.skipped.add(&other.skipped);
+        if let Some(span) = other.audited_span {
+            let widened = TimeSpan::including(self.audited_span, span.first_millis);
+            self.audited_span = Some(TimeSpan::including(Some(widened), span.last_millis));
+        }
+        self.timestamp_types.extend(other.timestamp_types);
+        self.sample.add(other.sample);
+        self.unjudged.add(other.unjudged);
+        let unseen = other.unseen.unwrap_or_default();
+        match &mut self.unseen {
+            Some(kept) => kept.retain(|field| unseen.contains(field)),
+            None => self.unseen = Some(unseen),
+        }
+    }
+}
+
+/// What the first pass leaves behind.
+pub(super) struct Collected {
+    pub(super) counts: Counts,
+    pub(super) writers: Vec<IndexWriter>,
+    pub(super) coordinates: CoordinateIndex,
+}
+
+/// What all workers share.
+struct Shared<'a> {
+    plan: &'a AuditPlan,
+    sources: &'a [Box<dyn RecordSource>],
+    coordinates: &'a CoordinateIndex,
+    notes_coordinates: bool,
+    progress: &'a AuditProgress,
+    stop: &'a StopFlag,
+}
+
+/// Reads every source to its end on `plan.workers()` threads.
+pub(super) fn collect(
+    plan: &AuditPlan,
+    sources: &[Box<dyn RecordSource>],
+    index: &DuplicateIndex,
+    context: AuditContext<'_>,
+) -> Result<Collected, AuditError> {
+    let AuditContext {
+        spill_dir,
+        progress,
+        stop,
+    } = context;
+    let coordinates = CoordinateIndex::new(spill_dir, plan.memory_share(8));
+    let shared = Shared {
+        plan,
+        sources,
+        coordinates: &coordinates,
+        notes_coordinates: plan.mapping.offset.is_some()
+            || sources.iter().any(|source| source.can_repeat_coordinates()),
+        progress,
+        stop,
+    };
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..plan.workers())
+            .map(|_| scope.spawn(|| Worker::new(&shared, index.writer()).run()))
+            .collect();
+        threads
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect()
+    });
+    let mut counts = Counts::default();
+    let mut writers = Vec::with_capacity(plan.workers());
+    let mut failure = None;
+    for outcome in outcomes {
+        match outcome {
+            Ok(Ok((worker_counts, writer))) => {
+                counts.add(worker_counts);
+                writers.push(writer);
+            }
+            Ok(Err(error)) => failure = failure.or(Some(error)),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(Collected {
+            counts,
+            writers,
+            coordinates,
+        }),
+    }
+}
+
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    counts: Counts,
+    index: IndexWriter,
+    remapper: Remapper,
+    fields: FieldReader,
+    field_count: usize,
+    key_count: usize,
+    keys: KeyReader,
+    filter: Option<Filter>,
+    canonical: Vec<u8>,
+    probe: FieldProbe,
+    coordinates: BlockCoordinates,
+    is_key_in_value: bool,
+    /// Type of the last timestamp: it seldom changes.
+    last_timestamp_type: Option<TimestampType>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared<'a>, index: IndexWriter) -> Self {
+        let plan = shared.plan;
+        let fields = &plan.dedup_key.fields;
+        let mut paths: Vec<_> = fields.iter().map(|field| field.path.clone()).collect();
+        let key_count = paths.len();
+        let is_key_in_value = paths.iter().any(FieldPath::is_in_value);
+        let filter = plan.filter.as_ref();
+        paths.extend(filter.iter().flat_map(|filter| filter.paths()).cloned());
+        Self {
+            shared,
+            counts: Counts::default(),
+            index,
+            remapper: Remapper::new(plan),
+            field_count: paths.len(),
+            key_count,
+            is_key_in_value,
+            filter: filter.map(Filter::new),
+            fields: FieldReader::new(paths),
+            keys: KeyReader::new(plan),
+            canonical: Vec::new(),
+            probe: FieldProbe::new(plan),
+            coordinates: BlockCoordinates::default(),
+            last_timestamp_type: None,
+        }
+    }
+
+    fn run(mut self) -> Result<(Counts, IndexWriter), AuditError> {
+        let mut block = RecordBlock::default();
+        let result = self.read_all(&mut block);
+        if result.is_err() {
+            // The others need not read on for an audit that has failed.
+            self.shared.stop.stop();
+        }
+        let mapped = self.remapper.unseen();
+        self.counts.unseen = Some(self.probe.unseen().into_iter().chain(mapped).collect());
+        result.map(|()| (self.counts, self.index))
+    }
+
+    fn read_all(&mut self, block: &mut RecordBlock) -> Result<(), AuditError> {
+        for source in self.shared.sources {
+            while source.next_block(block)? {
+                self.remapper.apply(block);
+                self.audit_block(block)?;
+                self.shared.progress.add_read(block.slots.len());
+            }
+        }
+        Ok(())
+    }
+
+    fn audit_block(&mut self, block: &RecordBlock) -> Result<(), AuditError> {
+        // One list for the whole block: nothing is allocated per record.
+        let mut values = vec![FieldValue::Missing; self.field_count];
+        for (index, view) in block.views().enumerate() {
+            let outcome = self.audit(index, view, &mut values)?;
+            self.counts.records_read += 1;
+            match outcome {
+                Some(reason) => {
+                    self.counts.skipped.count(reason);
+                    self.counts.sample.note(view, reason, &mut self.fields);
+                }
+                None => self.counts.records_audited += 1,
+            }
+            if self.shared.notes_coordinates {
+                self.coordinates.note(view, outcome);
+            }
+        }
+        self.shared.coordinates.add(block, &mut self.coordinates)
+    }
+
+    /// Audits one record; returns why it was skipped, the first reason that applies.
+    fn audit<'b>(
+        &mut self,
+        index: usize,
+        view: RecordView<'b>,
+        values: &mut [FieldValue<'b>],
+    ) -> Result<Option<SkipReason>, AuditError> {
+        let timestamp = view.timestamp();
+        self.counts.records_with_timestamp += u64::from(timestamp.is_some());
+        if range::place(&self.shared.plan.range, view) == RangePlace::Outside {
+            let is_placed = range::can_place(&self.shared.plan.range, view);
+            let is_unreadable = !is_placed
+                && (view.slot().defect.is_some() || self.remapper.is_timestamp_unreadable(index));
+            let reason = if is_unreadable {
+                SkipReason::Undecodable
+            } else {
+                self.counts.records_unplaced += u64::from(!is_placed);
+                SkipReason::OutsideRange
+            };
+            return Ok(Some(reason));
+        }
+        if self.is_key_in_value && view.value() == Payload::Null {
+            return Ok(Some(SkipReason::Tombstone));
+        }
+        self.fields.read(view, values);
+        let (key_values, filter_values) = values.split_at(self.key_count);
+        let key = self.keys.write(view, key_values, &mut self.canonical);
+        if key == KeyOutcome::Undecodable {
+            return Ok(Some(SkipReason::Undecodable));
+        }
+        if let Some(filter) = &self.filter {
+            match filter.judge(view, filter_values, &mut self.counts.unjudged) {
+                Judgement::Matches => {}
+                Judgement::Undecodable => return Ok(Some(SkipReason::Undecodable)),
+                Judgement::Filtered => return Ok(Some(SkipReason::Filtered)),
+            }
+        }
+        if key == KeyOutcome::Missing {
+            return Ok(Some(SkipReason::MissingKey));
+        }
+        self.probe.look(view);
+        let is_undated = timestamp.is_none() && self.shared.plan.within_millis.is_some();
+        self.counts.records_unplaced += u64::from(is_undated);
+        let timestamp_millis = timestamp.map_or(i64::MAX, |timestamp| timestamp.millis);
+        if let Some(timestamp) = timestamp {
+            let span = TimeSpan::including(self.counts.audited_span, timestamp.millis);
+            self.counts.audited_span = Some(span);
+            if self.last_timestamp_type != Some(timestamp.timestamp_type) {
+                self.last_timestamp_type = Some(timestamp.timestamp_type);
+                self.counts.timestamp_types.insert(timestamp.timestamp_type);
+            }
+        }
+        self.index.add(Occurrence {
+            fingerprint: fingerprint(&self.canonical),
+            timestamp_millis,
+            split: view.block().split,
+            position: view.slot().position,
+        })?;
+        Ok(None)
+    }
+}

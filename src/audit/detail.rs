@@ -1,0 +1,119 @@
+//! One record of a suspected group as the second pass sets it aside, and its place in the order.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnosis::{ContentHashes, CopyFacts};
+use crate::finding::Fingerprint;
+use crate::finding::NamedCoordinates;
+use crate::record::BatchStamp;
+use crate::record::Timestamp;
+use crate::record::TimestampType;
+use crate::sorted_run::sort_key;
+
+/// A record of a suspected group, read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Detail {
+    /// Canonical dedup key; nothing where the record could not be read again.
+    pub(super) canonical_key: Option<Vec<u8>>,
+    pub(super) split: u32,
+    pub(super) position: u64,
+    pub(super) topic: Option<String>,
+    pub(super) partition: Option<i32>,
+    pub(super) offset: Option<i64>,
+    pub(super) timestamp_millis: Option<i64>,
+    pub(super) is_log_append_time: Option<bool>,
+    /// Whether the position is a byte offset of a file.
+    pub(super) has_byte_offset: bool,
+    /// Line of the file, where the record came from one.
+    pub(super) line: Option<u64>,
+    pub(super) file: Option<String>,
+    pub(super) key: Option<Vec<u8>>,
+    /// Headers in their encoding, where the source shows them.
+    pub(super) headers: Option<Vec<u8>>,
+    /// Hashes of what the record holds.
+    pub(super) content: ContentHashes,
+    /// Coordinates of another record that the headers name.
+    pub(super) named: Option<NamedCoordinates>,
+    pub(super) batch: Option<BatchStamp>,
+    /// Whether its transaction is known to be aborted.
+    pub(super) is_aborted: bool,
+    pub(super) value: Option<Vec<u8>>,
+    /// A CSV row's value as a JSON object, for comparing it cell by cell.
+    pub(super) row_json: Option<Vec<u8>>,
+    pub(super) amount: AmountText,
+    pub(super) currency: Option<String>,
+    pub(super) subject: Option<String>,
+    /// Whether the record lies in the range, rather than before it as a possible original.
+    pub(super) is_in_range: bool,
+}
+
+/// What the amount field held.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum AmountText {
+    /// No `--amount`.
+    #[default]
+    NotAsked,
+    /// Missing, null, or no number that can be summed.
+    Unusable,
+    /// A plain decimal.
+    Decimal(String),
+}
+
+impl Detail {
+    pub(super) fn timestamp_type(&self) -> TimestampType {
+        match self.is_log_append_time {
+            None => TimestampType::Unrecorded,
+            Some(false) => TimestampType::CreateTime,
+            Some(true) => TimestampType::LogAppendTime,
+        }
+    }
+
+    /// Returns what the diagnosis has to know of the record.
+    pub(super) fn facts(&self) -> CopyFacts {
+        let timestamp = |millis| Timestamp {
+            millis,
+            timestamp_type: self.timestamp_type(),
+        };
+        CopyFacts {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            offset: self.offset,
+            timestamp: self.timestamp_millis.map(timestamp),
+            content: self.content,
+            leader_epoch: None,
+            batch: self.batch,
+            is_aborted: self.is_aborted.then_some(true),
+            named: self.named.clone(),
+        }
+    }
+
+    /// Returns what JSON there is to compare field by field.
+    pub(super) fn document(&self) -> Option<&[u8]> {
+        self.row_json.as_deref().or(self.value.as_deref())
+    }
+
+    /// Writes the sort key: by fingerprint, dedup key, then time and place.
+    ///
+    /// Records that could not be read again come first in their fingerprint, without a dedup key.
+    pub(super) fn write_sort_key(&self, fingerprint: Fingerprint, out: &mut Vec<u8>) {
+        out.clear();
+        for half in fingerprint.0 {
+            sort_key::push_u64(out, half);
+        }
+        sort_key::push_bytes(out, self.canonical_key.as_deref().unwrap_or_default());
+        push_place(self, out);
+    }
+}
+
+/// Appends the order of occurrences: by time, then topic, partition, offset, path, byte offset;
+/// what is unknown comes last.
+pub(super) fn push_place(detail: &Detail, out: &mut Vec<u8>) {
+    sort_key::push_optional(out, detail.timestamp_millis, sort_key::push_i64);
+    let topic = detail.topic.as_deref().map(str::as_bytes);
+    sort_key::push_optional(out, topic, sort_key::push_bytes);
+    sort_key::push_optional(out, detail.partition.map(i64::from), sort_key::push_i64);
+    sort_key::push_optional(out, detail.offset, sort_key::push_i64);
+    let path = detail.file.as_deref().map(str::as_bytes);
+    sort_key::push_optional(out, path, sort_key::push_bytes);
+    sort_key::push_u64(out, detail.position);
+}

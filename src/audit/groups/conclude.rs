@@ -1,0 +1,178 @@
+//! Groups and diagnosed pairs → findings in report order, and the totals over them.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::AuditError;
+use crate::audit::groups::group_builder::GatheredGroup;
+use crate::audit::groups::spool::{VerdictRun, walk_details};
+use crate::audit::groups::totals::{GroupTotals, Totals};
+use crate::audit::plan::AuditPlan;
+use crate::diagnosis::{Diagnoser, Diagnoses, DiagnosisContext, MajorityDiagnosis};
+use crate::diagnosis::{PairFacts, PairMark};
+use crate::finding::Cause;
+use crate::finding::Confidence;
+use crate::impact::plain_decimal;
+use crate::sorted_run::BlobSorter;
+use crate::sorted_run::SortedBlobs;
+
+/// A group with its diagnosis, set aside until all are known.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ConcludedGroup {
+    pub(super) gathered: GatheredGroup,
+    /// Verdicts on the extra records, in order.
+    pub(super) verdicts: Vec<VerdictRun>,
+    pub(super) cause: Cause,
+    pub(super) confidence: Option<Confidence>,
+    pub(super) evidence: Vec<String>,
+    pub(super) contrary: Vec<String>,
+    pub(super) episode: Option<u64>,
+    /// What is at risk, where it is of one currency: the currency and the sum.
+    pub(super) amount: Option<(Option<String>, String)>,
+    pub(super) are_all_copies: bool,
+}
+
+/// Diagnoses all pairs; the marks come back by group and occurrence.
+pub(super) fn diagnose(
+    mut pairs: SortedBlobs,
+    context: DiagnosisContext,
+    mut marks: BlobSorter,
+) -> Result<(Diagnoses, SortedBlobs), AuditError> {
+    let mut diagnoser = Diagnoser::new(context);
+    while let Some((_, payload)) = pairs.next()? {
+        let pair: PairFacts = postcard::from_bytes(payload)?;
+        diagnoser.push(pair);
+        while let Some(mark) = diagnoser.next_mark() {
+            push_mark(&mut marks, &mark)?;
+        }
+    }
+    let (diagnoses, rest) = diagnoser.finish();
+    for mark in rest {
+        push_mark(&mut marks, &mark)?;
+    }
+    Ok((diagnoses, marks.finish()?))
+}
+
+fn push_mark(marks: &mut BlobSorter, mark: &PairMark) -> Result<(), AuditError> {
+    let [group, _] = mark.id.fingerprint;
+    let mut place = group.to_be_bytes().to_vec();
+    place.extend_from_slice(&mark.id.occurrence.to_be_bytes());
+    Ok(marks.push(&place, &postcard::to_stdvec(mark)?)?)
+}
+
+/// Gives every group its diagnosis and adds it up.
+pub(super) struct Conclusion<'a> {
+    pub(super) diagnoses: &'a Diagnoses,
+    pub(super) marks: SortedBlobs,
+    pub(super) spool: Option<&'a File>,
+    pub(super) totals: Totals,
+    pub(super) sorter: BlobSorter,
+    /// The largest episode of each cause, until its evidence is kept.
+    largest: Vec<u64>,
+}
+
+impl<'a> Conclusion<'a> {
+    /// Returns a conclusion that has seen no group.
+    pub(super) fn new(
+        plan: &AuditPlan,
+        spill_dir: &Path,
+        diagnosed: (&'a Diagnoses, SortedBlobs),
+        spool: Option<&'a File>,
+    ) -> Self {
+        let (diagnoses, marks) = diagnosed;
+        Self {
+            diagnoses,
+            marks,
+            spool,
+            totals: Totals::new(spill_dir, plan.memory_share(16)),
+            sorter: BlobSorter::new(spill_dir, plan.memory_share(8)),
+            largest: largest_episodes(diagnoses),
+        }
+    }
+
+    /// Takes all groups by number.
+    pub(super) fn take_all(&mut self, mut groups: SortedBlobs) -> Result<(), AuditError> {
+        while let Some((_, payload)) = groups.next()? {
+            self.take(postcard::from_bytes(payload)?)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, gathered: GatheredGroup) -> Result<(), AuditError> {
+        let mut totals = GroupTotals::default();
+        let mut majority = MajorityDiagnosis::default();
+        let mut verdicts = Vec::new();
+        for detail in walk_details(&gathered.records, self.spool).skip(1) {
+            let mark = self.next_mark()?;
+            let diagnosis = self.diagnoses.diagnosis(&mark);
+            let verdict = VerdictRun {
+                count: 1,
+                cause: diagnosis.cause,
+                confidence: diagnosis.confidence,
+                episode: diagnosis.episode,
+            };
+            if let Some(place) = self.largest.iter().position(|id| *id == diagnosis.episode) {
+                self.largest.swap_remove(place);
+                self.totals.keep_evidence(&diagnosis);
+            }
+            majority.add(&diagnosis);
+            totals.add(&detail?, verdict);
+            VerdictRun::push(&mut verdicts, verdict);
+        }
+        let most = majority.into_diagnosis();
+        let most = most.expect("a group has an extra record");
+        let texts = |evidence: &[crate::finding::Evidence]| -> Vec<String> {
+            evidence.iter().map(ToString::to_string).collect()
+        };
+        let mut evidence = texts(&most.supporting);
+        if gathered.has_gone {
+            evidence.push("not re-read: a record was gone when it was to be read again".to_owned());
+        }
+        let concluded = ConcludedGroup {
+            verdicts,
+            cause: most.cause,
+            confidence: most.confidence,
+            evidence,
+            contrary: texts(&most.contradicting),
+            episode: Some(most.episode),
+            amount: amount_of(&totals),
+            are_all_copies: totals.are_all_copies(),
+            gathered,
+        };
+        self.totals.add(&concluded.gathered, totals)?;
+        let order = &concluded.gathered.report_order;
+        Ok(self.sorter.push(order, &postcard::to_stdvec(&concluded)?)?)
+    }
+
+    /// Groups and marks are in one order, and every extra record has a mark.
+    fn next_mark(&mut self) -> Result<PairMark, AuditError> {
+        let Some((_, payload)) = self.marks.next()? else {
+            let problem = "an extra record was not diagnosed".to_owned();
+            return Err(AuditError::Internal(problem));
+        };
+        Ok(postcard::from_bytes(payload)?)
+    }
+}
+
+/// Returns the largest episode of each cause.
+fn largest_episodes(diagnoses: &Diagnoses) -> Vec<u64> {
+    let mut causes = BTreeSet::new();
+    let episodes = diagnoses.episodes().iter();
+    episodes
+        .filter(|episode| causes.insert(episode.cause))
+        .map(|episode| episode.id)
+        .collect()
+}
+
+fn amount_of(totals: &GroupTotals) -> Option<(Option<String>, String)> {
+    match totals.sums.currencies().as_slice() {
+        [currency] => {
+            let sum = totals.sums.get(currency.as_deref());
+            Some((currency.clone(), plain_decimal(sum)))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,242 @@
+//! One group while its occurrences arrive in order: counted, compared, set aside.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::detail::{AmountText, Detail, push_place};
+use crate::audit::groups::spool::{OccurrenceSpool, Spooled, SpooledRecord};
+use crate::diagnosis::{CopyHistory, PairFacts, PairId};
+use crate::record::Headers;
+use crate::scan_json::differing_paths;
+use crate::sorted_run::sort_key;
+
+/// Differing field paths listed per group; a group with more names the first of them.
+const DIFFERING_MAX: usize = 1000;
+
+/// A group whose occurrences are all there, before its extra records are diagnosed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct GatheredGroup {
+    /// Canonical dedup key; nothing where no record could be read again.
+    pub(super) canonical_key: Option<Vec<u8>>,
+    pub(super) fingerprint: [u64; 2],
+    /// 1, or which of the parts that `--within` splits the key into.
+    pub(super) part: u64,
+    pub(super) count: u64,
+    pub(super) first_timestamp_millis: Option<i64>,
+    pub(super) last_timestamp_millis: Option<i64>,
+    /// Whether no two values are known to differ.
+    pub(super) is_identical: bool,
+    /// Whether a record could not be read again.
+    pub(super) has_gone: bool,
+    pub(super) differing_fields: Vec<String>,
+    pub(super) doubts: Doubts,
+    /// Whether the occurrences disagree on amount, currency or subject.
+    pub(super) is_disputed: bool,
+    pub(super) subject: Option<String>,
+    /// Place in the order of the report.
+    pub(super) report_order: Vec<u8>,
+    pub(super) records: Spooled,
+}
+
+/// What a person should look at before a refund.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Doubts {
+    pub(super) amounts_differ: bool,
+    pub(super) subjects_differ: bool,
+    pub(super) amount_missing: bool,
+}
+
+/// A group while its occurrences arrive in order.
+pub(super) struct GroupBuilder {
+    original: Detail,
+    history: CopyHistory,
+    last_timestamp_millis: Option<i64>,
+    count: u64,
+    extras_in_range: u64,
+    is_identical: bool,
+    has_gone: bool,
+    differing: BTreeSet<String>,
+    doubts: Doubts,
+    spooled: SpooledRecord,
+}
+
+impl GroupBuilder {
+    /// Begins a group with its original.
+    pub(super) fn new(original: Detail, spool: &mut OccurrenceSpool) -> io::Result<Self> {
+        let mut spooled = SpooledRecord::default();
+        spooled.add(&original, spool)?;
+        let mut history = CopyHistory::default();
+        history.take(&original.facts());
+        Ok(Self {
+            history,
+            last_timestamp_millis: original.timestamp_millis,
+            count: 1,
+            extras_in_range: 0,
+            is_identical: true,
+            has_gone: original.canonical_key.is_none(),
+            differing: BTreeSet::new(),
+            doubts: Doubts {
+                amount_missing: original.amount == AmountText::Unusable,
+                ..Doubts::default()
+            },
+            spooled,
+            original,
+        })
+    }
+
+    pub(super) fn canonical_key(&self) -> Option<&[u8]> {
+        self.original.canonical_key.as_deref()
+    }
+
+    /// Returns whether `detail` is further than `within_millis` from the last occurrence.
+    pub(super) fn is_apart(&self, detail: &Detail, within_millis: Option<i64>) -> bool {
+        let Some(within) = within_millis else {
+            return false;
+        };
+        match (self.last_timestamp_millis, detail.timestamp_millis) {
+            (Some(last), Some(next)) => next.saturating_sub(last) > within,
+            // Without a timestamp nothing says that two records are close.
+            _ => true,
+        }
+    }
+
+    /// Adds an extra record; returns what the diagnosis has to know of it.
+    pub(super) fn add(
+        &mut self,
+        detail: &Detail,
+        group: u64,
+        spool: &mut OccurrenceSpool,
+    ) -> io::Result<PairFacts> {
+        self.count += 1;
+        self.extras_in_range += u64::from(detail.is_in_range);
+        self.last_timestamp_millis = self.last_timestamp_millis.max(detail.timestamp_millis);
+        let is_known = detail.canonical_key.is_some();
+        self.has_gone |= !is_known;
+        let differing = if is_known && self.original.canonical_key.is_some() {
+            self.compare(detail)
+        } else {
+            Vec::new()
+        };
+        self.spooled.add(detail, spool)?;
+        let extra = detail.facts();
+        let reference = self.history.take(&extra);
+        Ok(PairFacts {
+            id: PairId {
+                fingerprint: [group, 0],
+                part: 1,
+                occurrence: self.count,
+            },
+            extra,
+            reference: reference.expect("a group has an original before it has an extra record"),
+            differing,
+        })
+    }
+
+    /// Compares an extra record with the original; returns the paths that differ.
+    fn compare(&mut self, detail: &Detail) -> Vec<String> {
+        let original = &self.original;
+        self.doubts.amounts_differ |= !is_same_amount(&original.amount, &detail.amount)
+            || original.currency != detail.currency;
+        self.doubts.subjects_differ |= original.subject != detail.subject;
+        self.doubts.amount_missing |= detail.amount == AmountText::Unusable;
+        let mut paths = Vec::new();
+        if original.value != detail.value {
+            self.is_identical = false;
+            paths = differing_values(original, detail);
+            let room = DIFFERING_MAX.saturating_sub(self.differing.len());
+            self.differing.extend(paths.iter().take(room).cloned());
+        }
+        paths.extend(differing_headers(original, detail));
+        paths
+    }
+
+    /// Returns whether this is a group to report: an extra record lies in the range.
+    pub(super) fn is_duplicate(&self) -> bool {
+        self.count >= 2 && self.extras_in_range > 0
+    }
+
+    /// Returns the group as it is set aside.
+    pub(super) fn finish(
+        self,
+        fingerprint: [u64; 2],
+        part: u64,
+        spool: &mut OccurrenceSpool,
+    ) -> io::Result<GatheredGroup> {
+        let mut report_order = Vec::with_capacity(96);
+        sort_key::push_u64_descending(&mut report_order, self.count);
+        push_place(&self.original, &mut report_order);
+        Ok(GatheredGroup {
+            canonical_key: self.original.canonical_key,
+            fingerprint,
+            part,
+            count: self.count,
+            first_timestamp_millis: self.original.timestamp_millis,
+            last_timestamp_millis: self.last_timestamp_millis,
+            is_identical: self.is_identical,
+            has_gone: self.has_gone,
+            differing_fields: self.differing.into_iter().collect(),
+            is_disputed: self.doubts.amounts_differ || self.doubts.subjects_differ,
+            doubts: self.doubts,
+            subject: self.original.subject,
+            report_order,
+            records: self.spooled.finish(spool)?,
+        })
+    }
+}
+
+fn is_same_amount(left: &AmountText, right: &AmountText) -> bool {
+    match (left, right) {
+        (AmountText::Decimal(left), AmountText::Decimal(right)) => {
+            match (
+                left.parse::<rust_decimal::Decimal>(),
+                right.parse::<rust_decimal::Decimal>(),
+            ) {
+                (Ok(left), Ok(right)) => left == right,
+                _ => left == right,
+            }
+        }
+        _ => left == right,
+    }
+}
+
+/// Returns where two values differ; the same content written in another way differs nowhere.
+fn differing_values(original: &Detail, other: &Detail) -> Vec<String> {
+    match (original.document(), other.document()) {
+        (Some(original), Some(other)) => {
+            let paths = differing_paths(original, other);
+            paths.iter().map(|path| in_value(path)).collect()
+        }
+        _ => vec!["value".to_owned()],
+    }
+}
+
+fn in_value(path: &str) -> String {
+    if path.is_empty() {
+        "value".to_owned()
+    } else if path.starts_with('[') {
+        format!("value{path}")
+    } else {
+        format!("value.{path}")
+    }
+}
+
+/// Returns the names of headers that two records do not have alike.
+fn differing_headers(original: &Detail, other: &Detail) -> BTreeSet<String> {
+    let (Some(left), Some(right)) = (&original.headers, &other.headers) else {
+        return BTreeSet::new();
+    };
+    if left == right {
+        return BTreeSet::new();
+    }
+    let set = |encoded| -> BTreeSet<_> {
+        let headers = Headers::from_encoded(encoded);
+        headers.map(|header| (header.name, header.value)).collect()
+    };
+    let (left, right) = (set(left), set(right));
+    let names = left.symmetric_difference(&right).map(|(name, _)| *name);
+    names
+        .map(|name| format!("headers.{}", String::from_utf8_lossy(name)))
+        .collect()
+}

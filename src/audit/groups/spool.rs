@@ -1,0 +1,253 @@
+//! The occurrences of a group on their way to the report: in memory while few, on disk when many.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::detail::{AmountText, Detail};
+use crate::finding::Cause;
+use crate::finding::Confidence;
+use crate::finding::OccurrenceList;
+use crate::finding::ReportedRecord;
+use crate::record::lossless_text;
+
+/// Bytes of occurrences that a group carries with it; more go to the spool file.
+const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Where the occurrences of a group are.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Spooled {
+    /// With the group: details one after the other, each behind its length.
+    Inline(Vec<u8>),
+    /// In the spool file.
+    InFile {
+        /// Where they begin.
+        start: u64,
+        /// Their length in bytes.
+        length: u64,
+    },
+}
+
+/// A temporary file for the occurrences of large groups.
+pub(super) struct OccurrenceSpool {
+    file: Option<File>,
+    dir: std::path::PathBuf,
+    end: u64,
+    with_values: bool,
+}
+
+impl OccurrenceSpool {
+    pub(super) fn new(dir: &Path, with_values: bool) -> Self {
+        Self {
+            file: None,
+            dir: dir.to_owned(),
+            end: 0,
+            with_values,
+        }
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile_in(&self.dir)?),
+        };
+        file.write_all(bytes)?;
+        let start = self.end;
+        self.end += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Ok(start)
+    }
+
+    /// Returns the file for reading, once all groups are finished.
+    pub(super) fn into_file(self) -> Option<Arc<File>> {
+        self.file.map(Arc::new)
+    }
+}
+
+/// The occurrences of one group while they arrive.
+#[derive(Default)]
+pub(super) struct SpooledRecord {
+    buffer: Vec<u8>,
+    start: Option<u64>,
+    length: u64,
+}
+
+impl SpooledRecord {
+    /// Takes the next occurrence.
+    pub(super) fn add(&mut self, detail: &Detail, spool: &mut OccurrenceSpool) -> io::Result<()> {
+        self.encode(detail, spool.with_values);
+        if self.buffer.len() > INLINE_BYTES_MAX {
+            self.flush(spool)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn encode(&mut self, detail: &Detail, with_values: bool) {
+        let mut kept = detail.clone();
+        kept.canonical_key = None;
+        kept.row_json = None;
+        kept.headers = None;
+        kept.named = None;
+        if !with_values {
+            kept.value = None;
+        }
+        let encoded = postcard::to_stdvec(&kept).expect("a detail can be encoded");
+        let length = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
+        self.buffer.extend_from_slice(&length.to_le_bytes());
+        self.buffer.extend_from_slice(&encoded);
+    }
+
+    fn flush(&mut self, spool: &mut OccurrenceSpool) -> io::Result<()> {
+        let start = spool.append(&self.buffer)?;
+        self.start.get_or_insert(start);
+        self.length += u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        self.buffer.clear();
+        Ok(())
+    }
+
+    pub(super) fn finish(mut self, spool: &mut OccurrenceSpool) -> io::Result<Spooled> {
+        let Some(start) = self.start else {
+            return Ok(Spooled::Inline(self.buffer));
+        };
+        self.flush(spool)?;
+        Ok(Spooled::InFile {
+            start,
+            length: self.length,
+        })
+    }
+}
+
+/// What the diagnosis says of a stretch of extra records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct VerdictRun {
+    /// Extra records of the stretch.
+    pub(super) count: u64,
+    pub(super) cause: Cause,
+    pub(super) confidence: Option<Confidence>,
+    pub(super) episode: u64,
+}
+
+impl VerdictRun {
+    /// Appends the verdict on the next extra record.
+    pub(super) fn push(runs: &mut Vec<Self>, verdict: Self) {
+        match runs.last_mut() {
+            Some(last) if Self { count: 1, ..*last } == verdict => last.count += 1,
+            Some(_) | None => runs.push(verdict),
+        }
+    }
+}
+
+/// Walks the details of a group's occurrences, the original first.
+pub(super) fn walk_details<'a>(
+    records: &'a Spooled,
+    file: Option<&'a File>,
+) -> impl Iterator<Item = io::Result<Detail>> + 'a {
+    let mut reader: Box<dyn Read + 'a> = match (records, file) {
+        (Spooled::Inline(bytes), _) => Box::new(bytes.as_slice()),
+        (Spooled::InFile { start, length }, Some(file)) => {
+            let reader = ReadAt {
+                file,
+                position: *start,
+            };
+            Box::new(BufReader::with_capacity(1 << 16, reader).take(*length))
+        }
+        (Spooled::InFile { .. }, None) => Box::new(io::empty()),
+    };
+    std::iter::from_fn(move || read_detail(&mut reader).transpose())
+}
+
+/// Occurrences read back for the report.
+pub(super) struct SpooledList {
+    pub(super) records: Spooled,
+    pub(super) verdicts: Vec<VerdictRun>,
+    pub(super) file: Option<Arc<File>>,
+    pub(super) shows_values: bool,
+    pub(super) shows_amounts: bool,
+}
+
+impl OccurrenceList for SpooledList {
+    fn walk(&self) -> Box<dyn Iterator<Item = io::Result<ReportedRecord>> + '_> {
+        let verdicts = self.verdicts.iter();
+        let of_extras = verdicts
+            .flat_map(|run| (0..run.count).map(move |_| Some(VerdictRun { count: 1, ..*run })));
+        let verdicts = std::iter::once(None).chain(of_extras);
+        let details = walk_details(&self.records, self.file.as_deref());
+        Box::new(
+            (1_u64..)
+                .zip(details)
+                .zip(verdicts)
+                .map(|((occurrence, detail), verdict)| {
+                    detail.map(|detail| self.reported(occurrence, detail, verdict))
+                }),
+        )
+    }
+}
+
+/// Reads from a place of its own, so that lists over one file do not disturb each other.
+struct ReadAt<'a> {
+    file: &'a File,
+    position: u64,
+}
+
+impl Read for ReadAt<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.position)?;
+        self.position += u64::try_from(read).unwrap_or(u64::MAX);
+        Ok(read)
+    }
+}
+
+fn read_detail(reader: &mut dyn Read) -> io::Result<Option<Detail>> {
+    let mut length = [0; 4];
+    match reader.read(&mut length)? {
+        0 => return Ok(None),
+        read => reader.read_exact(length.get_mut(read..).unwrap_or_default())?,
+    }
+    let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
+    let mut encoded = vec![0; length];
+    reader.read_exact(&mut encoded)?;
+    postcard::from_bytes(&encoded)
+        .map(Some)
+        .map_err(io::Error::other)
+}
+
+impl SpooledList {
+    fn reported(
+        &self,
+        occurrence: u64,
+        detail: Detail,
+        verdict: Option<VerdictRun>,
+    ) -> ReportedRecord {
+        let amount = match &detail.amount {
+            AmountText::Decimal(amount) if self.shows_amounts => Some(amount.clone()),
+            AmountText::Decimal(_) | AmountText::NotAsked | AmountText::Unusable => None,
+        };
+        ReportedRecord {
+            occurrence,
+            timestamp_type: detail.timestamp_type(),
+            topic: detail.topic,
+            partition: detail.partition,
+            offset: detail.offset,
+            timestamp_millis: detail.timestamp_millis,
+            cause: verdict.map(|verdict| verdict.cause),
+            confidence: verdict.and_then(|verdict| verdict.confidence),
+            episode: verdict.map(|verdict| verdict.episode),
+            key: detail.key.as_deref().map(lossless_text),
+            file: detail.file,
+            line: detail.line,
+            byte_offset: detail.has_byte_offset.then_some(detail.position),
+            amount,
+            currency: detail.currency,
+            subject: detail.subject,
+            value: detail
+                .value
+                .as_deref()
+                .filter(|_| self.shows_values)
+                .map(lossless_text),
+        }
+    }
+}

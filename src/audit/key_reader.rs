@@ -1,0 +1,117 @@
+//! Records → canonical dedup keys, the same way in both passes.
+
+use crate::audit::plan::AuditPlan;
+use crate::decode;
+use crate::dedup_key::KeyField;
+use crate::dedup_key::KeyOutcome;
+use crate::dedup_key::KeyWriter;
+use crate::dedup_key::Normalizer;
+use crate::record::FieldPath;
+use crate::record::FieldValue;
+use crate::record::RecordView;
+use crate::record::ValueFormat;
+use crate::scan_json::field_text;
+
+/// Writes the canonical dedup key of records whose fields are read.
+#[derive(Debug)]
+pub(super) struct KeyReader {
+    writer: KeyWriter,
+    /// Whether whole values are compared without some of their members.
+    ignores_members: bool,
+    /// Fields that are the whole value.
+    whole_values: Vec<bool>,
+    /// Fields inside the value that are trimmed; empty where there are none.
+    trimmed_cells: Vec<bool>,
+    cell: Vec<u8>,
+}
+
+impl KeyReader {
+    pub(super) fn new(plan: &AuditPlan) -> Self {
+        let spec = &plan.dedup_key;
+        let is_whole = |path: &FieldPath| path.is_in_value() && path.steps.is_empty();
+        Self {
+            writer: KeyWriter::new(spec),
+            ignores_members: !spec.ignore.is_empty(),
+            whole_values: spec
+                .fields
+                .iter()
+                .map(|field| is_whole(&field.path))
+                .collect(),
+            trimmed_cells: trimmed_cells(&spec.fields),
+            cell: Vec::new(),
+        }
+    }
+
+    /// Writes the dedup key over `out`; `values` are those of the key's fields.
+    pub(super) fn write(
+        &mut self,
+        view: RecordView<'_>,
+        values: &[FieldValue<'_>],
+        out: &mut Vec<u8>,
+    ) -> KeyOutcome {
+        let is_row = matches!(view.block().value_format, ValueFormat::Csv { .. });
+        if self.ignores_members && is_row {
+            return self.write_row(view, values, out);
+        }
+        if is_row && !self.trimmed_cells.is_empty() {
+            return self.write_trimmed(values, out);
+        }
+        self.writer.write(values, out)
+    }
+
+    /// An empty cell is missing, and so is one of white space that is to be trimmed.
+    fn write_trimmed(&mut self, values: &[FieldValue<'_>], out: &mut Vec<u8>) -> KeyOutcome {
+        let mut kept = Vec::with_capacity(values.len());
+        for (value, is_trimmed) in values.iter().zip(&self.trimmed_cells) {
+            let text = field_text(*value, &mut self.cell).filter(|_| *is_trimmed);
+            kept.push(match text {
+                Some(text) if is_blank(text) => FieldValue::Missing,
+                Some(_) | None => *value,
+            });
+        }
+        self.writer.write(&kept, out)
+    }
+
+    /// A row has no members by itself, so its cells are made some.
+    fn write_row(
+        &mut self,
+        view: RecordView<'_>,
+        values: &[FieldValue<'_>],
+        out: &mut Vec<u8>,
+    ) -> KeyOutcome {
+        let row = decode::row_as_json(view).unwrap_or_default();
+        let replace = |(value, is_whole): (&FieldValue<'_>, &bool)| {
+            let has_bytes = matches!(value, FieldValue::Bytes(_));
+            has_bytes && *is_whole
+        };
+        let mut replaced = Vec::with_capacity(values.len());
+        for pair in values.iter().zip(&self.whole_values) {
+            replaced.push(if replace(pair) {
+                FieldValue::Json(&row)
+            } else {
+                *pair.0
+            });
+        }
+        self.writer.write(&replaced, out)
+    }
+}
+
+fn trimmed_cells(fields: &[KeyField]) -> Vec<bool> {
+    let is_trimmed = |field: &KeyField| {
+        let is_inside = field.path.is_in_value() && !field.path.steps.is_empty();
+        is_inside && field.normalizers.contains(&Normalizer::Trim)
+    };
+    let trimmed: Vec<bool> = fields.iter().map(is_trimmed).collect();
+    if trimmed.contains(&true) {
+        trimmed
+    } else {
+        Vec::new()
+    }
+}
+
+fn is_blank(text: &[u8]) -> bool {
+    match std::str::from_utf8(text) {
+        Ok(text) => text.trim().is_empty(),
+        Err(_) => text.trim_ascii().is_empty(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Everything decided before the first byte is read.
+
+use std::sync::Arc;
+
+use crate::dedup_key::DedupKeySpec;
+use crate::expression::Expression;
+use crate::impact::ImpactSpec;
+use crate::record::FieldPath;
+use crate::source::RecordRange;
+
+/// Memory that a worker thread should find: less is spent on spilling tiny runs.
+const WORKER_BYTES_MIN: u64 = 1 << 20;
+
+/// Unit of a mapped timestamp that is a bare number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampUnit {
+    /// By magnitude.
+    ByMagnitude,
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+    /// Microseconds.
+    Microseconds,
+    /// Nanoseconds.
+    Nanoseconds,
+}
+
+/// Where a plain log keeps what Kafka keeps beside the value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldMapping {
+    /// The timestamp, with its unit.
+    pub timestamp: Option<(FieldPath, TimestampUnit)>,
+    /// The topic.
+    pub topic: Option<FieldPath>,
+    /// The partition.
+    pub partition: Option<FieldPath>,
+    /// The offset.
+    pub offset: Option<FieldPath>,
+    /// The key.
+    pub key: Option<FieldPath>,
+    /// The value.
+    pub value: Option<FieldPath>,
+}
+
+/// What is accepted without the coverage being called incomplete.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Acceptance {
+    /// Records that may be undecodable.
+    pub undecodable: u64,
+    /// Whether a scan that audits no record may be clean.
+    pub empty: bool,
+    /// Largest share of records without the dedup key, 0 to 1.
+    pub missing_rate: Option<f64>,
+}
+
+/// Everything decided before the first byte is read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditPlan {
+    /// What makes two records the same.
+    pub dedup_key: DedupKeySpec,
+    /// Where plain logs keep coordinates and timestamps.
+    pub mapping: FieldMapping,
+    /// Topic of exports that carry none.
+    pub assume_topic: Option<Arc<str>>,
+    /// The range asked for.
+    pub range: RecordRange,
+    /// What a record has to be to be audited.
+    pub filter: Option<Expression>,
+    /// Occurrences further apart than this are two groups; milliseconds.
+    pub within_millis: Option<i64>,
+    /// What is at risk.
+    pub impact: ImpactSpec,
+    /// What is accepted.
+    pub acceptance: Acceptance,
+    /// Whether values are kept for the report.
+    pub show_values: bool,
+    /// Memory to stay within, in bytes.
+    pub memory_bytes: u64,
+    /// Worker threads, at least one.
+    pub threads: usize,
+}
+
+impl AuditPlan {
+    /// Returns the worker threads, fewer where their buffers would be too small to be of use.
+    pub(super) fn workers(&self) -> usize {
+        workers(self.threads, self.memory_bytes)
+    }
+
+    /// Returns one `part`-th of the memory.
+    pub(super) fn memory_share(&self, part: u64) -> usize {
+        usize::try_from(self.memory_bytes / part).unwrap_or(usize::MAX)
+    }
+}
+
+fn workers(threads: usize, memory_bytes: u64) -> usize {
+    let with_buffers = usize::try_from(memory_bytes / WORKER_BYTES_MIN).unwrap_or(usize::MAX);
+    threads.min(with_buffers).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_have_memory_to_work_with() {
+        assert_eq!(workers(4, 1 << 30), 4);
+        assert_eq!(workers(1024, 16 << 20), 16);
+        assert_eq!(workers(4, 0), 1);
+    }
+}

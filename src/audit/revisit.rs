@@ -1,0 +1,369 @@
+//! Pass 2: reads the records of suspected groups again, confirms their dedup keys, and sets aside
+//! what the report needs.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+
+use crate::audit::AuditError;
+use crate::audit::detail::{AmountText, Detail};
+use crate::audit::key_reader::KeyReader;
+use crate::audit::overlap::Excluded;
+use crate::audit::placement::range::{self, RangePlace};
+use crate::audit::placement::remap::Remapper;
+use crate::audit::plan::AuditPlan;
+use crate::audit::progress::AuditProgress;
+use crate::decode;
+use crate::decode::FieldReader;
+use crate::dedup_key::KeyOutcome;
+use crate::dedup_key::fingerprint;
+use crate::diagnosis::{ContentHashes, named_coordinates};
+use crate::finding::Fingerprint;
+use crate::impact;
+use crate::index::Occurrence;
+use crate::index::Suspects;
+use crate::record::FieldPath;
+use crate::record::FieldValue;
+use crate::record::Payload;
+use crate::record::RecordBlock;
+use crate::record::RecordView;
+use crate::record::SplitId;
+use crate::record::TimestampType;
+use crate::scan_json::field_text;
+use crate::sorted_run::blob::{BlobSorter, SortedBlobs};
+use crate::sorted_run::fixed::SortedFixed;
+use crate::source::PositionUnit;
+use crate::source::RecordRevisitor;
+use crate::source::RecordSource;
+
+/// Places asked of a reader at once.
+const PLACES_PER_FETCH: usize = 4096;
+
+/// What the second pass leaves behind.
+pub(super) struct Revisited {
+    /// Details in the order of their sort keys.
+    pub(super) details: SortedBlobs,
+    /// Records that could not be read again.
+    pub(super) gone: u64,
+}
+
+/// A split that is being read again.
+struct OpenSplit<'a> {
+    split: SplitId,
+    source: &'a dyn RecordSource,
+    revisitor: Box<dyn RecordRevisitor + 'a>,
+}
+
+/// Reads suspects again and turns them into details.
+pub(super) struct Revisit<'a> {
+    plan: &'a AuditPlan,
+    sources: HashMap<SplitId, &'a dyn RecordSource>,
+    /// Positions whose records are in no group.
+    void: HashMap<SplitId, Range<u64>>,
+    remapper: Remapper,
+    reader: DetailReader<'a>,
+    sorter: BlobSorter,
+    progress: &'a AuditProgress,
+    gone: u64,
+}
+
+impl<'a> Revisit<'a> {
+    pub(super) fn new(
+        plan: &'a AuditPlan,
+        sources: &'a [Box<dyn RecordSource>],
+        spill_dir: &Path,
+        progress: &'a AuditProgress,
+    ) -> Self {
+        let by_split = sources.iter().flat_map(|source| {
+            source
+                .splits()
+                .into_iter()
+                .map(move |split| (split, &**source))
+        });
+        let sources: HashMap<SplitId, &dyn RecordSource> = by_split.collect();
+        let void_of = |(&split, source): (&SplitId, &&dyn RecordSource)| {
+            Some((split, source.void_positions(split)?))
+        };
+        Self {
+            plan,
+            void: sources.iter().filter_map(void_of).collect(),
+            sources,
+            remapper: Remapper::new(plan),
+            reader: DetailReader::new(plan),
+            sorter: BlobSorter::new(spill_dir, plan.memory_share(4)),
+            progress,
+            gone: 0,
+        }
+    }
+
+    /// Reads every suspect again that is not excluded.
+    pub(super) fn run(
+        mut self,
+        mut suspects: Suspects,
+        mut excluded: Option<SortedFixed<Excluded>>,
+    ) -> Result<Revisited, AuditError> {
+        let mut next_excluded = next(&mut excluded)?;
+        let mut pending: Vec<Occurrence> = Vec::with_capacity(PLACES_PER_FETCH);
+        let mut open: Option<OpenSplit<'a>> = None;
+        while let Some(suspect) = suspects.next().transpose()? {
+            let place = Excluded {
+                split: suspect.split,
+                position: suspect.position,
+            };
+            while next_excluded.is_some_and(|excluded| excluded < place) {
+                next_excluded = next(&mut excluded)?;
+            }
+            let is_other_split = open.as_ref().is_none_or(|open| open.split != suspect.split);
+            if next_excluded == Some(place) || self.is_void(&suspect) {
+                continue;
+            }
+            if is_other_split || pending.len() == PLACES_PER_FETCH {
+                self.read_pending(open.as_mut(), &mut pending)?;
+            }
+            if is_other_split {
+                open = Some(self.open(suspect.split)?);
+            }
+            pending.push(suspect);
+        }
+        self.read_pending(open.as_mut(), &mut pending)?;
+        Ok(Revisited {
+            details: self.sorter.finish()?,
+            gone: self.gone,
+        })
+    }
+
+    /// Returns whether a suspect was read in place of something else.
+    fn is_void(&self, suspect: &Occurrence) -> bool {
+        let positions = self.void.get(&suspect.split);
+        positions.is_some_and(|positions| positions.contains(&suspect.position))
+    }
+
+    fn open(&self, split: SplitId) -> Result<OpenSplit<'a>, AuditError> {
+        let source = *self.sources.get(&split).expect("every split has a source");
+        Ok(OpenSplit {
+            split,
+            source,
+            revisitor: source.revisit(split)?,
+        })
+    }
+
+    /// Reads pending suspects of one split, which ascend by position.
+    fn read_pending(
+        &mut self,
+        open: Option<&mut OpenSplit<'a>>,
+        pending: &mut Vec<Occurrence>,
+    ) -> Result<(), AuditError> {
+        let Some(open) = open else { return Ok(()) };
+        let mut block = RecordBlock::default();
+        let mut rest = pending.as_slice();
+        while !rest.is_empty() {
+            let positions: Vec<u64> = rest.iter().map(|suspect| suspect.position).collect();
+            block.clear(open.split);
+            let dealt_with = open
+                .revisitor
+                .fetch(&positions, &mut block)?
+                .clamp(1, rest.len());
+            let (done, after) = rest.split_at(dealt_with);
+            self.remapper.apply(&mut block);
+            self.take_block(&block, done, open.source)?;
+            self.progress.add_revisited(done.len());
+            rest = after;
+        }
+        pending.clear();
+        Ok(())
+    }
+
+    fn take_block(
+        &mut self,
+        block: &RecordBlock,
+        suspects: &[Occurrence],
+        source: &dyn RecordSource,
+    ) -> Result<(), AuditError> {
+        let mut views = block.views().peekable();
+        for suspect in suspects {
+            while views
+                .next_if(|view| view.slot().position < suspect.position)
+                .is_some()
+            {}
+            let found = views.next_if(|view| view.slot().position == suspect.position);
+            let detail = found.and_then(|view| self.reader.read(self.plan, view, source));
+            // Another dedup key at the place: what was read first is gone.
+            let detail = detail.filter(|(_, fingerprint)| *fingerprint == suspect.fingerprint);
+            let (detail, fingerprint) = detail.unwrap_or_else(|| {
+                self.gone += 1;
+                (gone_detail(suspect, source), suspect.fingerprint)
+            });
+            self.push(&detail, fingerprint)?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, detail: &Detail, fingerprint: Fingerprint) -> Result<(), AuditError> {
+        let mut sort_key = Vec::with_capacity(96);
+        detail.write_sort_key(fingerprint, &mut sort_key);
+        let payload = postcard::to_stdvec(detail).map_err(AuditError::from)?;
+        Ok(self.sorter.push(&sort_key, &payload)?)
+    }
+}
+
+fn next(excluded: &mut Option<SortedFixed<Excluded>>) -> Result<Option<Excluded>, AuditError> {
+    Ok(match excluded {
+        Some(excluded) => excluded.next().transpose()?,
+        None => None,
+    })
+}
+
+/// What is known of a record that could not be read again: its place.
+fn gone_detail(suspect: &Occurrence, source: &dyn RecordSource) -> Detail {
+    let topic_partition = source.topic_partition(suspect.split);
+    let is_file = topic_partition.is_none();
+    Detail {
+        split: suspect.split.0,
+        position: suspect.position,
+        offset: topic_partition
+            .as_ref()
+            .and_then(|_| i64::try_from(suspect.position).ok()),
+        partition: topic_partition.as_ref().map(|known| known.partition),
+        topic: topic_partition.map(|known| known.topic.to_string()),
+        timestamp_millis: Some(suspect.timestamp_millis).filter(|millis| *millis != i64::MAX),
+        file: is_file.then(|| source.name()),
+        has_byte_offset: is_file && source.position_unit() == PositionUnit::ByteOffset,
+        is_in_range: true,
+        ..Detail::default()
+    }
+}
+
+/// Reads the fields that the report needs of one record.
+pub(super) struct DetailReader<'a> {
+    fields: FieldReader,
+    key_count: usize,
+    amount: Option<usize>,
+    currency: Option<usize>,
+    subject: Option<usize>,
+    field_count: usize,
+    keys: KeyReader,
+    assume_topic: Option<&'a str>,
+}
+
+impl<'a> DetailReader<'a> {
+    pub(super) fn new(plan: &'a AuditPlan) -> Self {
+        let fields = &plan.dedup_key.fields;
+        let mut paths: Vec<_> = fields.iter().map(|field| field.path.clone()).collect();
+        let key_count = paths.len();
+        let mut add = |path: &Option<FieldPath>| {
+            path.as_ref().map(|path| {
+                paths.push(path.clone());
+                paths.len() - 1
+            })
+        };
+        let amount = add(&plan.impact.amount);
+        let currency = add(&plan.impact.currency);
+        let subject = add(&plan.impact.subject);
+        Self {
+            field_count: paths.len(),
+            fields: FieldReader::new(paths),
+            key_count,
+            amount,
+            currency,
+            subject,
+            keys: KeyReader::new(plan),
+            assume_topic: plan.assume_topic.as_deref(),
+        }
+    }
+
+    /// Returns the detail and its fingerprint, or nothing where the record has no dedup key now.
+    pub(super) fn read(
+        &mut self,
+        plan: &AuditPlan,
+        view: RecordView<'_>,
+        source: &dyn RecordSource,
+    ) -> Option<(Detail, Fingerprint)> {
+        let mut values = vec![FieldValue::Missing; self.field_count];
+        self.fields.read(view, &mut values);
+        let mut canonical = Vec::new();
+        let key_values = values.get(..self.key_count).unwrap_or_default();
+        if self.keys.write(view, key_values, &mut canonical) != KeyOutcome::Key {
+            return None;
+        }
+        let fingerprint = fingerprint(&canonical);
+        let value_of = |index: Option<usize>| values.get(index?).copied();
+        let currency = value_of(self.currency).and_then(field_string);
+        let timestamp = view.timestamp();
+        let topic_partition = view.topic_partition();
+        let is_file = source.topic_partition(view.block().split).is_none();
+        let assumed = self.assume_topic.filter(|_| is_file);
+        let detail = Detail {
+            canonical_key: Some(canonical),
+            split: view.block().split.0,
+            position: view.slot().position,
+            topic: topic_partition
+                .map(|known| &*known.topic)
+                .or(assumed)
+                .map(str::to_owned),
+            partition: topic_partition.map(|known| known.partition),
+            offset: view.offset(),
+            timestamp_millis: timestamp.map(|timestamp| timestamp.millis),
+            is_log_append_time: timestamp.and_then(|timestamp| match timestamp.timestamp_type {
+                TimestampType::Unrecorded => None,
+                TimestampType::CreateTime => Some(false),
+                TimestampType::LogAppendTime => Some(true),
+            }),
+            line: (view.slot().line > 0).then_some(view.slot().line),
+            file: is_file.then(|| source.name()),
+            has_byte_offset: is_file && source.position_unit() == PositionUnit::ByteOffset,
+            key: owned(view.key()),
+            content: ContentHashes::new(view.key(), view.headers().as_ref(), view.value()),
+            named: view
+                .headers()
+                .and_then(|headers| named_coordinates(&headers)),
+            headers: view.headers().map(|headers| headers.encoded().to_vec()),
+            batch: view.batch().copied(),
+            is_aborted: is_aborted(view, source),
+            value: owned(view.value()),
+            row_json: decode::row_as_json(view),
+            amount: amount_text(plan, value_of(self.amount), currency.as_deref()),
+            currency,
+            subject: value_of(self.subject).and_then(field_string),
+            is_in_range: range::place(&plan.range, view) == RangePlace::Inside,
+        };
+        Some((detail, fingerprint))
+    }
+}
+
+fn is_aborted(view: RecordView<'_>, source: &dyn RecordSource) -> bool {
+    let batch = view.batch().filter(|batch| batch.is_transactional);
+    let place = batch.zip(view.offset());
+    place.is_some_and(|(batch, offset)| {
+        // Segments stamp their batches; a topic tells once all its markers were read.
+        batch
+            .is_aborted
+            .unwrap_or_else(|| source.is_aborted(view.block().split, batch.producer_id, offset))
+    })
+}
+
+fn owned(payload: Payload<'_>) -> Option<Vec<u8>> {
+    payload.bytes().map(<[u8]>::to_vec)
+}
+
+pub(super) fn field_string(value: FieldValue<'_>) -> Option<String> {
+    if value.is_absent() {
+        return None;
+    }
+    let mut scratch = Vec::new();
+    field_text(value, &mut scratch).map(crate::record::lossless_text)
+}
+
+fn amount_text(
+    plan: &AuditPlan,
+    value: Option<FieldValue<'_>>,
+    currency: Option<&str>,
+) -> AmountText {
+    let Some(value) = value else {
+        return AmountText::NotAsked;
+    };
+    let amount = field_string(value)
+        .and_then(|text| impact::parse_amount(&text, currency, plan.impact.unit));
+    amount.map_or(AmountText::Unusable, |amount| {
+        AmountText::Decimal(impact::plain_decimal(amount))
+    })
+}
