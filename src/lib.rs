@@ -17,3 +17,7 @@ pub mod index;
 pub mod report;
 
 pub mod audit;
+
+pub mod command;
+
+pub mod cli;

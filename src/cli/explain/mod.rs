@@ -1,0 +1,276 @@
+//! `explain`: a report and a group come to the scan that made it, with the sources of today.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser as _, ValueHint};
+
+use crate::cli::flags::{CommandFlags, Flags, RangeFlags, ScanFlags, SourceFlags};
+use crate::cli::resolve::{self, RunContext};
+use crate::cli::secret::{self, MASK};
+use crate::cli::usage_error::UsageError;
+use crate::command::ExplainCommand;
+use crate::finding::shell_word;
+use crate::report::read::ReadGroup;
+use crate::report::{ReportReadError, read_group};
+
+/// Options of `explain`.
+#[derive(Args, Debug)]
+pub struct ExplainFlags {
+    /// The JSON report of the scan
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub report: PathBuf,
+    /// The group to explain: its id, or as much of it as tells it from the others
+    #[arg(long, value_name = "ID")]
+    pub group: String,
+    /// Files to read instead of those that the report names
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub files: Vec<PathBuf>,
+    /// Brokers to ask instead of those of the scan
+    #[arg(short, long, value_name = "HOST:PORT", help_heading = "Sources")]
+    pub brokers: Vec<String>,
+    /// Any librdkafka property; secrets as `NAME=@FILE` or `NAME=env:VARIABLE` (repeatable)
+    #[arg(short = 'X', value_name = "NAME=VALUE", help_heading = "Sources")]
+    pub property: Vec<String>,
+    /// File of properties instead of those of the scan (repeatable)
+    #[arg(short = 'F', value_name = "FILE", value_hint = ValueHint::FilePath,
+        help_heading = "Sources")]
+    pub property_file: Vec<PathBuf>,
+    /// Show the values of records
+    #[arg(long)]
+    pub show_values: bool,
+    /// No notes, no hints
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Returns the group to explain, and how to read its records.
+pub fn resolve(
+    flags: &ExplainFlags,
+    context: RunContext<'_>,
+) -> Result<ExplainCommand, UsageError> {
+    let report = read_report(flags)?;
+    let mut scan = scan_of(&report.header.command_line)
+        .map_err(|error| error.at("--report", &flags.report.display().to_string()))?;
+    let is_redacted = scan.output.redact.is_some();
+    scan.range = RangeFlags {
+        late: None,
+        from: None,
+        to: None,
+        tz: None,
+        look_back: None,
+    };
+    scan.output.output.clear();
+    scan.output.output_format = None;
+    let is_masked = |property: &String| property.ends_with(&format!("={MASK}"));
+    let masked = scan.sources.property.extract_if(.., |text| is_masked(text));
+    let masked: Vec<String> = masked.collect();
+    replace_sources(&mut scan.sources, flags, &report.group);
+    let kcat_connection = kcat_connection(&scan.sources);
+    let mut scan = resolve::scan(&scan, context).map_err(|error| {
+        if masked.is_empty() || error.hint.is_some() {
+            return error;
+        }
+        error.hint(format!("the report hides {}", masked.join(", ")))
+    })?;
+    scan.files.clone_from(&flags.files);
+    Ok(ExplainCommand {
+        scan,
+        group: report.group,
+        shows_values: flags.show_values,
+        is_redacted,
+        kcat_connection,
+    })
+}
+
+fn read_report(flags: &ExplainFlags) -> Result<crate::report::ReadReport, UsageError> {
+    let path = flags.report.display().to_string();
+    let file = File::open(&flags.report)
+        .map_err(|error| UsageError::new(error.to_string()).at("--report", &path))?;
+    read_group(file, &flags.group).map_err(|error| {
+        let hint = match &error {
+            ReportReadError::NoReport(_) => {
+                "name a report that `dupaudit scan … -o report.json` wrote"
+            }
+            ReportReadError::Newer(_) => {
+                "explain it with the version that wrote it, or a later one"
+            }
+            ReportReadError::NoGroup { .. } => "the ids are the `id` members of its `groups`",
+            ReportReadError::Ambiguous { .. } => "write more of the id",
+        };
+        let is_about_group = matches!(
+            error,
+            ReportReadError::NoGroup { .. } | ReportReadError::Ambiguous { .. }
+        );
+        let message = UsageError::new(error.to_string()).hint(hint);
+        if is_about_group {
+            message.at("--group", &flags.group)
+        } else {
+            message.at("--report", &path)
+        }
+    })
+}
+
+/// The report's command line says what was the same, and how it was read.
+fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
+    let unknown = |reason: &str| {
+        UsageError::new(format!("its command line {reason}"))
+            .hint("a report of `dupaudit scan` by this version, or an earlier one, is needed")
+    };
+    match Flags::try_parse_from(command_line).map(|flags| flags.command) {
+        Ok(CommandFlags::Scan(scan)) => Ok(scan),
+        Ok(
+            CommandFlags::Explain(_)
+            | CommandFlags::Demo(_)
+            | CommandFlags::Completions(_)
+            | CommandFlags::Man,
+        ) => Err(unknown("is no scan")),
+        Err(_) => Err(unknown("cannot be understood")),
+    }
+}
+
+/// Leaves of the sources those that the group's records came from, as named now.
+fn replace_sources(sources: &mut SourceFlags, flags: &ExplainFlags, group: &ReadGroup) {
+    let in_topics = group.records.iter().filter(|record| record.file.is_none());
+    let topics: BTreeSet<&String> = in_topics.filter_map(|of| of.topic.as_ref()).collect();
+    sources.topic = topics.into_iter().cloned().collect();
+    sources.partitions.clear();
+    // Another file of properties may name other brokers; other brokers need the same properties.
+    if !flags.property_file.is_empty() {
+        sources.property_file.clone_from(&flags.property_file);
+        sources.brokers.clear();
+    }
+    if !flags.brokers.is_empty() {
+        sources.brokers.clone_from(&flags.brokers);
+    }
+    sources.property.extend(flags.property.iter().cloned());
+    if sources.topic.is_empty() {
+        sources.brokers.clear();
+        sources.property.clear();
+        sources.property_file.clear();
+    }
+    let in_files = group
+        .records
+        .iter()
+        .filter_map(|record| record.file.as_ref());
+    let files: BTreeSet<&String> = in_files.collect();
+    sources.files = files.into_iter().map(PathBuf::from).collect();
+    if sources.files.is_empty() {
+        sources.format = None;
+        sources.map.clear();
+        sources.assume_topic = None;
+    }
+}
+
+/// Returns the options with which kcat reaches the same cluster; secrets stay where they are.
+fn kcat_connection(sources: &SourceFlags) -> String {
+    let mut words = Vec::new();
+    let path_word = |path: &Path| shell_word(&path.display().to_string());
+    if !sources.brokers.is_empty() {
+        words.push(format!("-b {}", sources.brokers.join(",")));
+    }
+    for path in &sources.property_file {
+        words.push(format!("-F {}", path_word(path)));
+    }
+    for property in &sources.property {
+        let name = property.split('=').next().unwrap_or_default();
+        if !secret::is_secret_name(name) {
+            words.push(format!("-X {}", shell_word(property)));
+        }
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOPIC_RECORD: &str = r#"{"occurrence":1,"topic":"charges","partition":0,"offset":5}"#;
+
+    fn report(command_line: &str, record: &str) -> String {
+        let words: Vec<&str> = command_line.split_whitespace().collect();
+        let words = serde_json::to_string(&words).unwrap();
+        format!(
+            r#"{{"schema_version":1,"header":{{"command_line":{words},"by":["value.id"]}},"groups":
+            [{{"id":"g_1","key":{{}},"count":2,"extra":1,"cause":"undetermined","confidence":null,
+            "amount":null,"subject":null,"records":[{record}]}}]}}"#
+        )
+    }
+
+    fn resolved(
+        command_line: &str,
+        record: &str,
+        more: &[&str],
+    ) -> Result<ExplainCommand, UsageError> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), report(command_line, record)).unwrap();
+        let path = file.path().to_str().unwrap();
+        let arguments = ["dupaudit", "explain", "--report", path, "--group", "g_"];
+        let flags = Flags::try_parse_from(arguments.iter().chain(more)).unwrap();
+        let CommandFlags::Explain(flags) = flags.command else {
+            panic!("{:?}", flags.command)
+        };
+        let context = RunContext {
+            command_line: Vec::new(),
+            now_millis: 0,
+            environment: &|_| None,
+            memory_bytes: 8 << 30,
+            threads: 1,
+        };
+        resolve(&flags, context)
+    }
+
+    #[test]
+    fn the_scan_of_the_report_is_read_again_without_its_range_and_outputs() {
+        let line = "dupaudit scan -b old:1 -t ^cha -p 3 -X client.id=a -X sasl.password=*** \
+                    --from -2h --by id --isolation read_uncommitted -o - --output-format json";
+        let explain = resolved(line, TOPIC_RECORD, &[]).unwrap();
+        assert_eq!(explain.kcat_connection, "-b old:1 -X 'client.id=a'");
+        let kafka = explain.scan.kafka.unwrap();
+        assert_eq!(kafka.brokers.as_deref(), Some("old:1"));
+        assert_eq!(kafka.topics, ["charges"]);
+        assert_eq!(kafka.partitions, None);
+        assert_eq!(kafka.properties.len(), 1);
+        assert_eq!(explain.scan.isolation.name(), "read_uncommitted");
+        assert_eq!(explain.scan.plan.range.from, None);
+        assert!(explain.scan.outputs.is_empty() && explain.scan.files.is_empty());
+    }
+
+    #[test]
+    fn sources_named_now_replace_those_of_the_report() {
+        let line = "dupaudit scan -b old:1 -F old.conf -t charges --by id";
+        let connection = |more: &[&str]| {
+            let explain = resolved(line, TOPIC_RECORD, more).unwrap();
+            explain.kcat_connection
+        };
+        assert_eq!(connection(&["-b", "new:1"]), "-b new:1 -F old.conf");
+        assert_eq!(connection(&["-F", "new.conf"]), "-F new.conf");
+        let both = ["-b", "new:1", "-F", "a/new.conf"];
+        assert_eq!(connection(&both), "-b new:1 -F a/new.conf");
+    }
+
+    #[test]
+    fn of_a_group_in_files_no_broker_is_asked() {
+        let line = "dupaudit scan -b old:1 -t charges a.jsonl --assume-topic charges --by id";
+        let record = r#"{"occurrence":1,"file":"a.jsonl","line":1,"byte_offset":0}"#;
+        let explain = resolved(line, record, &["b.jsonl"]).unwrap();
+        assert!(explain.scan.kafka.is_none());
+        assert_eq!(explain.scan.files, [Path::new("b.jsonl")]);
+        assert_eq!(explain.scan.plan.assume_topic.as_deref(), Some("charges"));
+    }
+
+    #[test]
+    fn a_report_of_no_scan_is_refused() {
+        for (line, reason) in [
+            ("dupaudit demo", "is no scan"),
+            (
+                "dupaudit scan --by id --from-the-future",
+                "cannot be understood",
+            ),
+        ] {
+            let error = resolved(line, TOPIC_RECORD, &[]).unwrap_err();
+            assert!(error.message.contains(reason), "{error:?}");
+        }
+    }
+}

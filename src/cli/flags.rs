@@ -1,0 +1,520 @@
+//! The command line as typed: nothing is interpreted here.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+use crate::cli::explain::ExplainFlags;
+use crate::cli::help;
+use crate::source::file::FileFormat;
+
+/// Finds duplicate records in Kafka topic ranges and exported logs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "dupaudit",
+    version,
+    about,
+    after_help = help::ROOT_END,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    max_term_width = 100
+)]
+pub struct Flags {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: CommandFlags,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum CommandFlags {
+    /// Audit files and topics: group the records that are the same, and report every duplicate
+    #[command(after_help = help::SCAN_END)]
+    Scan(Box<ScanFlags>),
+    /// Read the records of one reported group again and lay them side by side, with the cause
+    #[command(after_help = help::EXPLAIN_END)]
+    Explain(Box<ExplainFlags>),
+    /// Lose acknowledgements inside an embedded broker, then audit what comes of it
+    #[command(after_help = help::DEMO_END)]
+    Demo(DemoFlags),
+    /// Print a completion script for a shell
+    Completions(CompletionsFlags),
+    /// Print the manual page
+    Man,
+}
+
+/// Options of `scan`.
+#[derive(Args, Debug)]
+pub struct ScanFlags {
+    /// Where the records are.
+    #[command(flatten)]
+    pub sources: SourceFlags,
+    /// Which of them count.
+    #[command(flatten)]
+    pub range: RangeFlags,
+    /// What makes two the same.
+    #[command(flatten)]
+    pub dedup_key: DedupKeyFlags,
+    /// What is accepted.
+    #[command(flatten)]
+    pub acceptance: AcceptanceFlags,
+    /// What is at risk.
+    #[command(flatten)]
+    pub impact: ImpactFlags,
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputFlags,
+    /// What may be used.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+}
+
+/// Where the records are.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Sources")]
+pub struct SourceFlags {
+    /// Exported logs, plain or compressed; a directory is walked, `-` is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::AnyPath, help_heading = None)]
+    pub files: Vec<PathBuf>,
+    /// Format of the files, instead of telling it by their content
+    #[arg(long, value_name = "FORMAT",
+        value_parser = PossibleValuesParser::new(FileFormat::names()))]
+    pub format: Option<String>,
+    /// Where a plain log keeps the timestamp, topic, partition, offset, key or value; the unit of
+    /// a timestamp that is a number may follow: `timestamp=created:ms` (s, ms, us, ns)
+    #[arg(long, value_name = "NAME=FIELD")]
+    pub map: Vec<String>,
+    /// Topic of exports that carry none
+    #[arg(long, value_name = "NAME")]
+    pub assume_topic: Option<String>,
+    /// Brokers to ask first, comma-separated
+    #[arg(short, long, value_name = "HOST:PORT")]
+    pub brokers: Vec<String>,
+    /// Topic to read; `^…` is a regular expression (repeatable)
+    #[arg(short, long, value_name = "TOPIC")]
+    pub topic: Vec<String>,
+    /// Partitions to read, such as `0,3-5` [default: all]
+    #[arg(short, long, value_name = "LIST")]
+    pub partitions: Vec<String>,
+    /// Any librdkafka property; secrets as `NAME=@FILE` or `NAME=env:VARIABLE` (repeatable)
+    #[arg(short = 'X', value_name = "NAME=VALUE")]
+    pub property: Vec<String>,
+    /// File of properties, librdkafka's or a Java `client.properties` (repeatable)
+    #[arg(short = 'F', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub property_file: Vec<PathBuf>,
+    /// Which transactions count [default: `read_committed`]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        help = "Which transactions count [default: read_committed]"
+    )]
+    pub isolation: Option<IsolationFlag>,
+    /// Who talks to the brokers: our own reader of the protocol, or librdkafka; by default our own
+    /// unless the properties ask for what only librdkafka has
+    #[arg(long, value_name = "READER", value_enum)]
+    pub reader: Option<ReaderFlag>,
+    /// Give a partition up that has been silent for this long
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub stall_timeout: String,
+    /// Read no more than this from the brokers, such as `50MB/s`, counted as unpacked
+    #[arg(long, value_name = "RATE")]
+    pub max_rate: Option<String>,
+    /// Read nothing: show the partitions, ranges, and what reading them would take
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Which records count.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Range")]
+pub struct RangeFlags {
+    /// Start of the range, included: RFC 3339, a date (a UTC day), `-2h` (before now),
+    /// `offset:N` or `offset:P=N,P=N`
+    #[arg(long, value_name = "TIME|OFFSET", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// End of the range, not included; the same forms
+    #[arg(long, value_name = "TIME|OFFSET", allow_hyphen_values = true)]
+    pub to: Option<String>,
+    /// Zone of times and dates that name none, such as `Europe/Berlin`
+    #[arg(long, value_name = "ZONE")]
+    pub tz: Option<String>,
+    /// Read records this long before the range as possible originals
+    /// [default: 15m with a --from time, else 0]
+    #[arg(long, value_name = "DURATION")]
+    pub look_back: Option<String>,
+    /// With a --to time: read a partition no further than this long after its first later record
+    /// [default: to its end, since timestamps are in no order]
+    #[arg(long, value_name = "DURATION")]
+    pub late: Option<String>,
+}
+
+/// What makes two records the same.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What is the same")]
+pub struct DedupKeyFlags {
+    /// Fields that together identify a record, such as `charge_id`, `key`, `headers.NAME` or
+    /// `value.email|trim|lower` (repeatable, or comma-separated)
+    #[arg(long, value_name = "FIELD")]
+    pub by: Vec<String>,
+    /// Audit only records that match, such as `value.status == "captured" && value.amount > 100`:
+    /// CEL over `value`, `key`, `headers`, `topic`, `partition`, `offset` and `timestamp` (in ms)
+    #[arg(long = "where", value_name = "EXPR")]
+    pub filter: Option<String>,
+    /// Split a group where two neighbours are further apart in time
+    #[arg(long, value_name = "DURATION")]
+    pub within: Option<String>,
+    /// With `--by value`: fields that do not count (repeatable, or comma-separated)
+    #[arg(long, value_name = "FIELD")]
+    pub ignore: Vec<String>,
+    /// Records that lack a part of the dedup key: count them, or group them too
+    #[arg(long, value_name = "POLICY", value_enum, default_value = "skip")]
+    pub missing: MissingFlag,
+}
+
+/// What is accepted without the coverage being called incomplete.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What is accepted")]
+pub struct AcceptanceFlags {
+    /// Largest share of records without the dedup key, such as `0.01` or `1%`
+    #[arg(long, value_name = "RATE")]
+    pub max_missing: Option<String>,
+    /// Accept a scan that audits no record
+    #[arg(long)]
+    pub allow_empty: bool,
+    /// Accept up to N records that cannot be decoded
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub allow_undecodable: u64,
+    /// What ends with a code other than 0, comma-separated
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "duplicates,incomplete,error"
+    )]
+    pub fail_on: Vec<FailOnFlag>,
+}
+
+/// What is at risk.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "What is at risk")]
+pub struct ImpactFlags {
+    /// Amount of a record
+    #[arg(long, value_name = "FIELD")]
+    pub amount: Option<String>,
+    /// Currency of the amount
+    #[arg(long, value_name = "FIELD")]
+    pub currency: Option<String>,
+    /// Who is hit, such as `customer_id`
+    #[arg(long, value_name = "FIELD")]
+    pub subject: Option<String>,
+    /// What the amount counts: units such as dollars, or such as cents [default: major]
+    #[arg(long, value_name = "UNIT", value_enum)]
+    pub amount_unit: Option<AmountUnitFlag>,
+}
+
+/// What is written, and where.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+pub struct OutputFlags {
+    /// Write a report with every group, by its extension `.csv`, `.json` or `.jsonl`; `-` for
+    /// standard output (repeatable)
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
+        allow_negative_numbers = true)]
+    pub output: Vec<PathBuf>,
+    /// Format of `-o -`
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub output_format: Option<OutputFormatFlag>,
+    /// What one row of a CSV report stands for
+    #[arg(long, value_name = "ROWS", value_enum, default_value = "records")]
+    pub rows: RowsFlag,
+    /// Groups in the report for people; 0 for totals only
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Leave CSV cells alone that a spreadsheet would run as a formula
+    #[arg(long)]
+    pub csv_raw: bool,
+    /// Show the values of records
+    #[arg(long, conflicts_with = "redact")]
+    pub show_values: bool,
+    /// Replace dedup keys and subjects by keyed hashes
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub redact: Option<RedactFlag>,
+    /// No progress, no hints; the report stays
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What may be used of the machine.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitFlags {
+    /// Memory to stay within, such as `512M` or `2G` [default: a quarter of what there is]
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Bytes to unpack of one compressed file at most, such as `10G` [default: no limit]
+    #[arg(long, value_name = "SIZE")]
+    pub max_decompressed: Option<String>,
+    /// Worker threads [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// Options of `demo`.
+#[derive(Args, Debug)]
+pub struct DemoFlags {
+    /// No progress, no hints; the report stays
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Options of `completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsFlags {
+    /// Shell to print the script for
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// Values of `--isolation`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum IsolationFlag {
+    /// Committed transactions only.
+    #[value(help = None)]
+    ReadCommitted,
+    /// All of them.
+    #[value(help = None)]
+    ReadUncommitted,
+}
+
+/// Values of `--reader`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReaderFlag {
+    /// Our own.
+    #[value(help = None)]
+    Wire,
+    /// The C library.
+    #[value(help = None)]
+    Librdkafka,
+}
+
+/// Values of `--missing`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MissingFlag {
+    /// Count them, never group them.
+    #[value(help = None)]
+    Skip,
+    /// Null and missing are equal to each other.
+    #[value(help = None)]
+    Group,
+}
+
+/// Values of `--fail-on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOnFlag {
+    /// Duplicates were found.
+    #[value(help = None)]
+    Duplicates,
+    /// Coverage is not complete.
+    #[value(help = None)]
+    Incomplete,
+    /// The audit failed.
+    #[value(help = None)]
+    Error,
+}
+
+/// Values of `--amount-unit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AmountUnitFlag {
+    /// Such as dollars.
+    #[value(help = None)]
+    Major,
+    /// Such as cents, by the currency's ISO 4217 exponent.
+    #[value(help = None)]
+    Minor,
+}
+
+/// Values of `--output-format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormatFlag {
+    /// Comma-separated cells.
+    #[value(help = None)]
+    Csv,
+    /// One JSON document.
+    #[value(help = None)]
+    Json,
+    /// One JSON document a line.
+    #[value(help = None)]
+    Jsonl,
+}
+
+/// Values of `--rows`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RowsFlag {
+    /// One row for each occurrence.
+    #[value(help = None)]
+    Records,
+    /// One row for each group.
+    #[value(help = None)]
+    Groups,
+}
+
+/// Values of `--redact`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RedactFlag {
+    /// A keyed hash of the text.
+    #[value(help = None)]
+    Hash,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn error(arguments: &[&str]) -> clap::Error {
+        Flags::try_parse_from(["dupaudit"].iter().chain(arguments)).unwrap_err()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_every_option_of_the_contract() {
+        let help = error(&["scan", "--help"]).to_string();
+        for option in [
+            "-b, --brokers",
+            "-t, --topic",
+            "-p, --partitions",
+            "-X <",
+            "-F <",
+            "--isolation",
+            "--from",
+            "--to",
+            "--tz",
+            "--look-back",
+            "--assume-topic",
+            "--format",
+            "--map",
+            "--by",
+            "--within",
+            "--ignore",
+            "--missing",
+            "--max-missing",
+            "--allow-empty",
+            "--allow-undecodable",
+            "--amount",
+            "--currency",
+            "--subject",
+            "--amount-unit",
+            "-o, --output",
+            "--output-format",
+            "--rows",
+            "--top",
+            "--csv-raw",
+            "--show-values",
+            "--redact",
+            "-q, --quiet",
+            "--memory",
+            "--threads",
+            "--fail-on",
+            "--stall-timeout",
+            "--late",
+            "--max-rate",
+            "--dry-run",
+            "[FILE]",
+            "Exit codes:",
+            "Examples:",
+        ] {
+            assert!(help.contains(option), "{option} is not in\n{help}");
+        }
+        let short = error(&["scan", "-h"]).to_string();
+        assert_eq!(short, help);
+    }
+
+    #[test]
+    fn help_of_the_program_has_the_exit_codes() {
+        let help = error(&["--help"]).to_string();
+        for text in [
+            "scan",
+            "demo",
+            "completions",
+            "man",
+            "Exit codes:",
+            "\n  4  ",
+        ] {
+            assert!(help.contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_arguments_the_help_is_an_error() {
+        let error = error(&[]);
+        assert_eq!(
+            error.kind(),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        );
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn the_version_is_shown() {
+        let error = error(&["--version"]);
+        let version = concat!("dupaudit ", env!("CARGO_PKG_VERSION"), "\n");
+        assert_eq!(
+            (error.exit_code(), error.to_string().as_str()),
+            (0, version)
+        );
+    }
+
+    #[test]
+    fn wrong_options_and_values_are_refused() {
+        for arguments in [
+            "scan --nope",
+            "scan --isolation x",
+            "scan --missing x",
+            "scan --fail-on x",
+            "scan --amount-unit x",
+            "scan --output-format x",
+            "scan --rows x",
+            "scan --redact x",
+            "scan --top x",
+            "scan --top -1",
+            "scan --threads x",
+            "scan --allow-undecodable -1",
+            "scan --top 1 --top 2",
+            "scan --show-values --redact hash",
+            "scan --from",
+            "audit",
+            "completions",
+            "completions x",
+            "man x",
+            "demo x",
+        ] {
+            let arguments: Vec<&str> = arguments.split(' ').collect();
+            assert_eq!(error(&arguments).exit_code(), 2, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn relative_times_and_kcat_offsets_are_values() {
+        let arguments = [
+            "dupaudit", "scan", "--from", "-2h", "--to", "-90m", "-o", "-10",
+        ];
+        let flags = Flags::try_parse_from(arguments).unwrap();
+        let CommandFlags::Scan(scan) = flags.command else {
+            panic!("{flags:?}")
+        };
+        assert_eq!(scan.range.from.as_deref(), Some("-2h"));
+        assert_eq!(scan.range.to.as_deref(), Some("-90m"));
+        assert_eq!(scan.output.output, [PathBuf::from("-10")]);
+    }
+}

@@ -1,0 +1,56 @@
+//! What `--help` says after the options.
+
+/// End of `dupaudit --help`.
+pub const ROOT_END: &str = "\
+Examples:
+  dupaudit demo
+  dupaudit scan payments.jsonl --by charge_id
+  dupaudit scan --help
+
+Exit codes:
+  0  no duplicates, coverage complete
+  1  duplicates found; the report says whether coverage was complete
+  2  the command line or the configuration is wrong, or a named file, topic or partition does
+     not exist; nothing was audited
+  3  no duplicates in what was read, but coverage is incomplete
+  4  the audit failed: broker unreachable or refusing, output not written, internal error";
+
+/// End of `dupaudit scan --help`.
+pub const SCAN_END: &str = "\
+Examples:
+  An export, and what its duplicates may have cost:
+    dupaudit scan charges.jsonl.gz --by charge_id --amount amount --currency currency
+  Two hours of a topic, with every group in a CSV:
+    dupaudit scan -b broker:9092 -t charges --from -2h --by charge_id -o charges.csv
+  A secured cluster, from a file of properties as kcat reads it:
+    dupaudit scan -F prod.conf -t charges --from 2026-01-15 --to 2026-01-16 --by charge_id
+  The same record but for when it was sent, at most ten minutes apart:
+    dupaudit scan sent.jsonl --by value --ignore sent_at --map timestamp=sent_at --within 10m
+  A nightly job that reads the report:
+    dupaudit scan -F prod.conf -t charges --from -1d --by charge_id -q -o - --output-format json
+
+Exit codes:
+  0  no duplicates, coverage complete
+  1  duplicates found; the report says whether coverage was complete
+  2  the command line or the configuration is wrong, or a named file, topic or partition does
+     not exist; nothing was audited
+  3  no duplicates in what was read, but coverage is incomplete
+  4  the audit failed: broker unreachable or refusing, output not written, internal error
+--fail-on turns what it leaves out into 0.";
+
+/// End of `dupaudit explain --help`.
+pub const EXPLAIN_END: &str = "\
+Examples:
+  One group of a report, its records read again where the scan read them:
+    dupaudit explain --report charges.json --group g_7c1e5b09
+  The same with the values, and the cluster reached in another way:
+    dupaudit explain --report charges.json --group g_7c1e5b09 --show-values -F prod.conf
+
+Exit codes:
+  0  the group was shown; records that are gone are said to be
+  2  there is no such report, group, file or topic
+  4  the broker is unreachable or refuses, or a file cannot be read";
+
+/// End of `dupaudit demo --help`.
+pub const DEMO_END: &str = "\
+The demo needs no server. It exits 0 if it found exactly the duplicates that it made, else 4.";

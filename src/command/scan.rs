@@ -1,0 +1,194 @@
+//! Reads every source of the plan and reports every group.
+
+use anyhow::Context;
+
+use crate::audit;
+use crate::audit::{Audit, AuditContext, AuditError, AuditProgress};
+use crate::command::progress;
+use crate::command::sources;
+use crate::command::targets;
+use crate::command::{CommandError, Message, Outcome};
+use crate::command::{ScanCommand, Surroundings};
+use crate::finding::AuditHeader;
+use crate::finding::AuditSummary;
+use crate::report::{
+    Redaction, ReportHead, ReportOptions, ReportWriter, Reports, Style, TerminalOptions,
+    TerminalReport, report_writer, terminal_columns,
+};
+use crate::source::Bound;
+
+/// Columns of a report that goes to no terminal.
+const DEFAULT_COLUMNS: usize = 100;
+
+/// What to do where what does not fit into memory cannot be kept on disk.
+const SPACE_HINT: &str = "what does not fit into --memory goes to temporary files: give more \
+                          memory, or name a directory with space in the variable TMPDIR";
+
+/// Runs the audit.
+pub fn run(
+    scan: &ScanCommand,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<Outcome, CommandError> {
+    let summary = audit_command(scan, surroundings)?;
+    Ok(Outcome::Audited {
+        verdict: summary.verdict,
+        is_complete: summary.complete,
+    })
+}
+
+/// Opens the sources, audits them, writes the reports, and returns what it came to.
+pub(super) fn audit_command(
+    scan: &ScanCommand,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<AuditSummary, CommandError> {
+    targets::check(&scan.outputs, &scan.files)?;
+    let sources = sources::open(scan, surroundings)?;
+    let audit_progress = AuditProgress::default();
+    let shows_progress = surroundings.is_stderr_terminal && !scan.report.is_quiet;
+    let context = AuditContext {
+        spill_dir: &surroundings.temporary_directory,
+        progress: &audit_progress,
+        stop: &surroundings.stop,
+    };
+    let audit = progress::with_progress_line(shows_progress, &sources, &audit_progress, || {
+        audit::run(&scan.plan, &sources, context)
+    });
+    let mut audit = audit.map_err(audit_failure)?;
+    write_reports(scan, &mut audit, surroundings)?;
+    say_doubts(scan, &audit.summary, surroundings);
+    Ok(audit.summary)
+}
+
+/// Says on standard error what a reader of the reports alone could miss; a person who sees the
+/// report on the same terminal has it there.
+fn say_doubts(scan: &ScanCommand, summary: &AuditSummary, surroundings: &mut Surroundings<'_>) {
+    let is_report_for_people = scan.outputs.iter().all(|output| output.path.is_some());
+    let is_one_screen = surroundings.is_stdout_terminal && surroundings.is_stderr_terminal;
+    if is_report_for_people && is_one_screen {
+        return;
+    }
+    for doubt in summary.incomplete_reasons.iter().chain(&summary.warnings) {
+        (surroundings.say)(Message::Warning(doubt.clone()));
+    }
+}
+
+pub(super) fn audit_failure(error: AuditError) -> CommandError {
+    match error {
+        AuditError::Unusable(_) => CommandError::configuration(error),
+        AuditError::Index(_) | AuditError::Disk(_) => {
+            CommandError::failed(error).with_hint(SPACE_HINT)
+        }
+        AuditError::Read(_) | AuditError::Encoding(_) | AuditError::Internal(_) => {
+            CommandError::failed(error)
+        }
+    }
+}
+
+/// Writes every report; one that fails does not keep the others from being written.
+fn write_reports(
+    scan: &ScanCommand,
+    audit: &mut Audit,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), CommandError> {
+    let header = header(scan, (surroundings.now_millis)());
+    let redaction = scan
+        .report
+        .is_redacted
+        .then(Redaction::random)
+        .transpose()
+        .context("make a key for --redact")
+        .map_err(CommandError::failed)?;
+    let mut reports = open_reports(scan, surroundings)?;
+    let head = ReportHead {
+        header: &header,
+        summary: &audit.summary,
+        coverage: &audit.coverage,
+        episodes: &audit.episodes,
+    };
+    reports.begin(&head).map_err(CommandError::failed)?;
+    while let Some(group) = audit.groups.next().map_err(audit_failure)? {
+        let group = match &redaction {
+            Some(redaction) => redaction.redact(group),
+            None => group,
+        };
+        reports.group(&group).map_err(CommandError::failed)?;
+    }
+    reports.end().map_err(CommandError::failed)?;
+    reports.commit().map_err(CommandError::failed)
+}
+
+fn open_reports<'s>(
+    scan: &ScanCommand,
+    surroundings: &'s mut Surroundings<'_>,
+) -> Result<Reports<'s>, CommandError> {
+    let options = ReportOptions {
+        rows: scan.report.rows,
+        csv_raw: scan.report.is_csv_raw,
+        show_values: scan.plan.show_values,
+    };
+    let mut reports = Reports::new();
+    for output in &scan.outputs {
+        if let Some(path) = &output.path {
+            reports
+                .add_file(path, output.format, options)
+                .map_err(CommandError::failed)?;
+        }
+    }
+    let style = if surroundings.is_stdout_terminal && surroundings.allows_color {
+        Style::Bold
+    } else {
+        Style::Plain
+    };
+    let terminal = TerminalOptions {
+        width: report_width(surroundings),
+        top: scan.report.top,
+        style,
+        hints: !scan.report.is_quiet,
+    };
+    let on_stdout = scan.outputs.iter().find(|output| output.path.is_none());
+    let stdout = &mut *surroundings.stdout;
+    reports.add_stdout(match on_stdout {
+        Some(output) => report_writer(output.format, Box::new(stdout), options),
+        None => Box::new(TerminalReport::new(stdout, terminal)),
+    });
+    Ok(reports)
+}
+
+pub(super) fn report_width(surroundings: &Surroundings<'_>) -> usize {
+    let of_terminal = if surroundings.is_stdout_terminal {
+        terminal_columns()
+    } else {
+        None
+    };
+    surroundings
+        .columns
+        .or(of_terminal)
+        .unwrap_or(DEFAULT_COLUMNS)
+}
+
+fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {
+    let plan = &scan.plan;
+    let time = |bound: &Option<Bound>| match bound {
+        Some(Bound::Timestamp(millis)) => Some(*millis),
+        Some(Bound::Offset(_) | Bound::PartitionOffsets(_)) | None => None,
+    };
+    AuditHeader {
+        dupaudit_version: env!("CARGO_PKG_VERSION").to_owned(),
+        command_line: scan.command_line.clone(),
+        started_at_millis: scan.started_at_millis,
+        finished_at_millis,
+        by: plan
+            .dedup_key
+            .fields
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        within_millis: plan.within_millis,
+        isolation: scan.isolation.name(),
+        amount_field: plan.impact.amount.as_ref().map(ToString::to_string),
+        amount_unit: plan.impact.unit.name(),
+        subject_field: plan.impact.subject.as_ref().map(ToString::to_string),
+        from_millis: time(&plan.range.from),
+        to_millis: time(&plan.range.to),
+    }
+}

@@ -1,0 +1,5 @@
+//! Parses, runs, and turns the outcome into an exit code.
+
+fn main() {
+    dupaudit::cli::main()
+}
