@@ -1,0 +1,315 @@
+//! Logins, certificates and permissions on a real broker: what is right works, and what is wrong
+//! is named in one line within 15 seconds, without a secret in it.
+
+use std::fs;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+use super::{FinishedScan, READERS, assert_exact, fill};
+use crate::support::broker::{or_skip, tool_arguments};
+use crate::support::cluster::PlainRecord;
+use crate::support::node::{Nodes, NodesSpec};
+
+const PASSWORD: &str = "correct-horse-battery";
+const WRONG_PASSWORD: &str = "hunter2-and-more";
+
+const PROPERTIES: &str = "\
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:alice;User:CN=client
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl.plain.sasl.jaas.config=PLAIN_MODULE
+listener.name.sasl.scram-sha-256.sasl.jaas.config=SCRAM_MODULE
+listener.name.sasl.scram-sha-512.sasl.jaas.config=SCRAM_MODULE
+listener.name.sasltls.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasltls.scram-sha-512.sasl.jaas.config=SCRAM_MODULE
+listener.name.sasltls.ssl.keystore.type=PEM
+listener.name.sasltls.ssl.keystore.location=FOLDER/server.pem
+listener.name.tls.ssl.keystore.type=PEM
+listener.name.tls.ssl.keystore.location=FOLDER/server.pem
+listener.name.mtls.ssl.keystore.type=PEM
+listener.name.mtls.ssl.keystore.location=FOLDER/server.pem
+listener.name.mtls.ssl.truststore.type=PEM
+listener.name.mtls.ssl.truststore.location=FOLDER/ca.pem
+listener.name.mtls.ssl.client.auth=required
+";
+
+/// A broker with a listener for each protocol, a topic on it, and what clients need.
+struct SecuredBroker {
+    nodes: Nodes,
+    /// Holds passwords and certificates.
+    folder: tempfile::TempDir,
+    topic: String,
+    seen: Vec<PlainRecord>,
+}
+
+fn signed_by(issuer: &CertifiedIssuer<'static, KeyPair>, name: &str) -> String {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, issuer).unwrap();
+    key.serialize_pem() + &certificate.pem()
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "an authority");
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+impl SecuredBroker {
+    fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Result<SecuredBroker, String>> = OnceLock::new();
+        or_skip(SHARED.get_or_init(Self::start).as_ref())
+    }
+
+    fn start() -> Result<Self, String> {
+        let issuer = authority();
+        let server = signed_by(&issuer, "localhost");
+        let module = "org.apache.kafka.common.security";
+        let users: Vec<String> = ["alice", "bob", "carol"]
+            .iter()
+            .map(|user| format!("user_{user}=\"{PASSWORD}\""))
+            .collect();
+        let plain = format!(
+            "{module}.plain.PlainLoginModule required {};",
+            users.join(" ")
+        );
+        let scram = format!("{module}.scram.ScramLoginModule required;");
+        let properties = PROPERTIES
+            .replace("PLAIN_MODULE", &plain)
+            .replace("SCRAM_MODULE", &scram);
+        let credentials = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
+            .map(|mechanism| format!("{mechanism}=[name=alice,password={PASSWORD}]"));
+        let nodes = Nodes::start(NodesSpec {
+            listeners: &[
+                ("SASL", "SASL_PLAINTEXT", "127.0.0.1"),
+                ("TLS", "SSL", "localhost"),
+                ("MTLS", "SSL", "localhost"),
+                ("SASLTLS", "SASL_SSL", "localhost"),
+            ],
+            properties: &properties,
+            users: &[
+                "--add-scram",
+                &credentials[0],
+                "--add-scram",
+                &credentials[1],
+            ],
+            files: &[("server.pem", &server), ("ca.pem", &issuer.pem())],
+            ..NodesSpec::default()
+        })?;
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let client = signed_by(&issuer, "client");
+        for (name, text) in [
+            ("password", PASSWORD),
+            ("wrong", WRONG_PASSWORD),
+            ("ca.pem", &*issuer.pem()),
+            ("other-ca.pem", &*authority().pem()),
+            ("client.pem", &*client),
+        ] {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        let cluster = nodes.cluster();
+        let topic = fill(&cluster, 2, 600, 50);
+        let seen = cluster.read_all(&topic, "read_committed");
+        Ok(Self {
+            nodes,
+            folder,
+            topic,
+            seen,
+        })
+    }
+
+    /// Scans through a listener, by its place, under a host; `@` stands for the folder of files.
+    fn scan(
+        &self,
+        reader: &str,
+        (host, listener): (&str, usize),
+        properties: &[&str],
+    ) -> FinishedScan {
+        let folder = format!("{}/", self.folder.path().display());
+        let option = |property: &&str| format!("-X{}", property.replace('@', &folder));
+        let mut options: Vec<String> = properties.iter().map(option).collect();
+        for option in &mut options {
+            *option = option.replace("password=", "password=@");
+        }
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let bootstrap = format!("{host}:{}", self.nodes.ports[listener]);
+        FinishedScan::of(&bootstrap, &self.topic, reader, &options)
+    }
+
+    #[track_caller]
+    fn assert_works(&self, listener: usize, properties: &[&str]) {
+        let host = if listener == SASL {
+            "127.0.0.1"
+        } else {
+            "localhost"
+        };
+        for reader in READERS {
+            let scan = self.scan(reader, (host, listener), properties);
+            let report = scan.expect(&[1]);
+            assert!(report.is_complete(), "{}", scan.outcome);
+            assert_exact(&report, &self.topic, &self.seen);
+        }
+    }
+
+    /// A scan by each reader fails with code 4 and says one of `words`.
+    #[track_caller]
+    fn assert_refused(&self, host: (&str, usize), properties: &[&str], words: &[&str]) {
+        for reader in READERS {
+            let scan = self.scan(reader, host, properties);
+            assert_refused_for(&scan, words);
+        }
+    }
+}
+
+/// A scan that failed in time, with one line that says one of `words` and no secret.
+#[track_caller]
+pub(super) fn assert_refused_for(scan: &FinishedScan, words: &[&str]) {
+    let outcome = &scan.outcome;
+    assert_eq!(outcome.exit_code, Some(4), "{outcome}");
+    assert!(outcome.elapsed < Duration::from_secs(15), "{outcome}");
+    let errors: Vec<&str> = outcome
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error"))
+        .collect();
+    let [error] = errors.as_slice() else {
+        panic!("not one line: {outcome}")
+    };
+    let error = error.to_lowercase();
+    assert!(words.iter().any(|word| error.contains(word)), "{outcome}");
+    for secret in [PASSWORD, WRONG_PASSWORD] {
+        let said = [&outcome.stdout, &outcome.stderr];
+        assert!(said.iter().all(|text| !text.contains(secret)), "{outcome}");
+    }
+}
+
+const SASL: usize = 0;
+const TLS: usize = 1;
+const MTLS: usize = 2;
+const SASL_TLS: usize = 3;
+
+fn login<'a>(mechanism: &'a str, user: &'a str, password: &'a str) -> [&'a str; 4] {
+    [
+        "security.protocol=sasl_plaintext",
+        mechanism,
+        user,
+        password,
+    ]
+}
+
+#[test]
+fn every_login_works_and_a_wrong_password_is_named_and_not_shown() {
+    let Some(broker) = SecuredBroker::shared() else {
+        return;
+    };
+    for mechanism in [
+        "sasl.mechanism=PLAIN",
+        "sasl.mechanism=SCRAM-SHA-256",
+        "sasl.mechanism=SCRAM-SHA-512",
+    ] {
+        let right = login(mechanism, "sasl.username=alice", "sasl.password=@password");
+        broker.assert_works(SASL, &right.map(|option| option));
+        let wrong = login(mechanism, "sasl.username=alice", "sasl.password=@wrong");
+        broker.assert_refused(("127.0.0.1", SASL), &wrong, &["authentication", "login"]);
+    }
+    let nobody = login(
+        "sasl.mechanism=SCRAM-SHA-256",
+        "sasl.username=nobody",
+        "sasl.password=@password",
+    );
+    broker.assert_refused(("127.0.0.1", SASL), &nobody, &["authentication", "login"]);
+}
+
+#[test]
+fn certificates_are_checked_for_authority_and_name_and_shown_where_asked_for() {
+    let Some(broker) = SecuredBroker::shared() else {
+        return;
+    };
+    let tls = "security.protocol=ssl";
+    broker.assert_works(TLS, &[tls, "ssl.ca.location=@ca.pem"]);
+    let certificate = ["certificate", "ssl"];
+    let other = [tls, "ssl.ca.location=@other-ca.pem"];
+    broker.assert_refused(("localhost", TLS), &other, &certificate);
+    let by_number = [tls, "ssl.ca.location=@ca.pem"];
+    broker.assert_refused(("127.0.0.1", TLS), &by_number, &["certificate"]);
+    let with_client = [
+        tls,
+        "ssl.ca.location=@ca.pem",
+        "ssl.certificate.location=@client.pem",
+        "ssl.key.location=@client.pem",
+    ];
+    broker.assert_works(MTLS, &with_client);
+    broker.assert_refused(("localhost", MTLS), &with_client[..2], &certificate);
+    let both = [
+        "security.protocol=sasl_ssl",
+        "ssl.ca.location=@ca.pem",
+        "sasl.mechanism=SCRAM-SHA-512",
+        "sasl.username=alice",
+        "sasl.password=@password",
+    ];
+    broker.assert_works(SASL_TLS, &both);
+}
+
+#[test]
+fn protocols_that_do_not_fit_the_port_are_named() {
+    let Some(broker) = SecuredBroker::shared() else {
+        return;
+    };
+    let tls = ["security.protocol=ssl", "ssl.ca.location=@ca.pem"];
+    let words = ["tls", "ssl"];
+    broker.assert_refused(("127.0.0.1", SASL), &tls, &words);
+    broker.assert_refused(("localhost", TLS), &[], &words);
+    broker.assert_refused(("127.0.0.1", SASL), &[], &["login", "sasl"]);
+}
+
+#[test]
+fn permissions_that_lack_are_named() {
+    let Some(broker) = SecuredBroker::shared() else {
+        return;
+    };
+    let describe = [
+        "--bootstrap-server",
+        &broker.nodes.bootstrap,
+        "--add",
+        "--allow-principal",
+        "User:bob",
+        "--operation",
+        "Describe",
+        "--topic",
+        &broker.topic,
+    ];
+    let tool = tool_arguments("org.apache.kafka.tools.AclCommand").unwrap();
+    let output = Command::new("java")
+        .args(tool)
+        .args(describe)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let words = ["authoriz", "access", "permission"];
+    let as_user = |user| login("sasl.mechanism=PLAIN", user, "sasl.password=@password");
+    // Without Describe there is nothing to be known of the topic.
+    let carol = as_user("sasl.username=carol");
+    broker.assert_refused(("127.0.0.1", SASL), &carol, &words);
+    // With it but without Read, the ranges are known and nothing in them can be read.
+    let bob = as_user("sasl.username=bob");
+    for reader in READERS {
+        let scan = broker.scan(reader, ("127.0.0.1", SASL), &bob);
+        let report = scan.expect(&[3]);
+        assert!(
+            scan.outcome.elapsed < Duration::from_secs(15),
+            "{}",
+            scan.outcome
+        );
+        assert_exact(&report, &broker.topic, &broker.seen);
+        assert_eq!(report.total("records_read"), 0);
+        let notes = super::ends::notes_of(&report, &broker.topic, 0).to_lowercase();
+        assert!(words.iter().any(|word| notes.contains(word)), "{notes}");
+    }
+}

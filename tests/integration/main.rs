@@ -1,0 +1,42 @@
+//! Everything that needs the built program, in one binary.
+//!
+//! | module | what it shows |
+//! |---|---|
+//! | `cases` | every folder of `fixtures/cases` |
+//! | `demo` | the demo finds the duplicates that it made |
+//! | `explain` | one group, its records read again side by side |
+//! | `faults` | brokers and networks at fault: a result is exact or says what it lacks |
+//! | `formats` | the same records in every format give the same report |
+//! | `incidents` | each cause, made for real on a broker, is told from the others |
+//! | `interrupted` | signals, full disks and closed pipes: said, and never a half report |
+//! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
+//! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
+//! | `readme` | the README's commands print what it shows |
+//! | `support` | temporary folders, runs of the program, brokers, the proxy that loses acks |
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a surprise in a test is a failing test"
+)]
+#![cfg_attr(
+    not(feature = "kafka"),
+    expect(dead_code, reason = "what only brokers need is there all the same")
+)]
+
+mod cases;
+#[cfg(feature = "kafka")]
+mod demo;
+mod explain;
+#[cfg(feature = "kafka")]
+mod faults;
+mod formats;
+#[cfg(feature = "kafka")]
+mod incidents;
+mod interrupted;
+#[cfg(feature = "kafka")]
+mod lost_acks;
+mod readme;
+mod support;
+#[cfg(feature = "kafka")]
+mod topics;
