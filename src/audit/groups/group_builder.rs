@@ -32,8 +32,6 @@ pub(super) struct GatheredGroup {
     pub(super) has_gone: bool,
     pub(super) differing_fields: Vec<String>,
     pub(super) doubts: Doubts,
-    /// Whether the occurrences disagree on amount, currency or subject.
-    pub(super) is_disputed: bool,
     pub(super) subject: Option<String>,
     /// Place in the order of the report.
     pub(super) report_order: Vec<u8>,
@@ -46,6 +44,13 @@ pub(super) struct Doubts {
     pub(super) amounts_differ: bool,
     pub(super) subjects_differ: bool,
     pub(super) amount_missing: bool,
+}
+
+impl Doubts {
+    /// Returns whether the occurrences disagree on amount, currency or subject.
+    pub(super) fn is_dispute(self) -> bool {
+        self.amounts_differ || self.subjects_differ
+    }
 }
 
 /// A group while its occurrences arrive in order.
@@ -177,7 +182,6 @@ impl GroupBuilder {
             is_identical: self.is_identical,
             has_gone: self.has_gone,
             differing_fields: self.differing.into_iter().collect(),
-            is_disputed: self.doubts.amounts_differ || self.doubts.subjects_differ,
             doubts: self.doubts,
             subject: self.original.subject,
             report_order,

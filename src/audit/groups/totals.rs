@@ -252,7 +252,7 @@ impl Totals {
             *self.counts.entry(currency).or_default() += count;
         }
         self.sums_overflow |= !self.copies.add_all(&totals.copies);
-        let sums = if group.is_disputed {
+        let sums = if group.doubts.is_dispute() {
             &mut self.disputed
         } else {
             &mut self.agreed
