@@ -13,7 +13,7 @@ mod watcher;
 pub use client::WireClient;
 
 #[cfg(test)]
-#[path = "../../../../tests/integration/scripted_broker.rs"]
+#[path = "../../../../tests/integration/scripted_broker/mod.rs"]
 mod scripted_broker;
 
 #[cfg(test)]
@@ -279,7 +279,7 @@ mod tests {
             (10, 10, TestBatch::marker(10, 9, 0).encode()),
             (11, 11, TestBatch::of_records(11, 1).encode()),
         ]);
-        partition.aborted = vec![(9, 8)];
+        partition.aborted = vec![(9, 8, 10)];
         let (reader, _) = read_to(12, vec![partition.clone()], &[]);
         assert_eq!(reader.told[0].offsets, [0, 2, 3, 4, 11]);
         let compacted = GapReason::Compacted;
