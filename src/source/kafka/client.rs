@@ -105,6 +105,15 @@ pub enum ClientEvent {
         /// The client's or the broker's own words.
         text: String,
     },
+    /// A broker keeps to a quota: it will answer nothing about these partitions for a while.
+    Throttled {
+        /// Indexes of the partitions.
+        partitions: Vec<usize>,
+        /// For how long.
+        wait: Duration,
+        /// In words.
+        text: String,
+    },
     /// Trouble with a broker or the cluster; the client goes on by itself.
     ClusterFault(String),
 }

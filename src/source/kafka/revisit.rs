@@ -32,6 +32,8 @@ pub(super) struct KafkaRevisitor<'a> {
     reads_from: Option<u64>,
     /// Whether the partition fell silent; then nothing more is waited for.
     is_silent: bool,
+    /// When the client last told anything of the partition, or will after a throttling.
+    last_event: Instant,
 }
 
 impl RecordRevisitor for KafkaRevisitor<'_> {
@@ -47,7 +49,7 @@ impl RecordRevisitor for KafkaRevisitor<'_> {
             return Err(KafkaError::Internal(problem.to_owned()).into());
         }
         let mut rest = self.take_wanted(positions, block);
-        let mut last_event = Instant::now();
+        self.last_event = Instant::now();
         while let Some(&next) = rest.first()
             && block.bytes.len() < BLOCK_BYTES
         {
@@ -60,12 +62,12 @@ impl RecordRevisitor for KafkaRevisitor<'_> {
                 return Ok(positions.len());
             }
             if self.poll(&mut engine)? {
-                last_event = Instant::now();
+                self.last_event = Instant::now();
                 rest = self.take_wanted(rest, block);
             } else if self.reads_from.is_none() {
                 // The log ends here, or cannot be read here: what is wanted is not there.
                 rest = &[];
-            } else if last_event.elapsed() > self.patience {
+            } else if self.last_event.elapsed() > self.patience {
                 self.is_silent = true;
                 rest = &[];
             }
@@ -90,6 +92,7 @@ impl<'a> KafkaRevisitor<'a> {
             passed: 0,
             reads_from: None,
             is_silent: false,
+            last_event: Instant::now(),
         }
     }
 
@@ -134,7 +137,15 @@ impl<'a> KafkaRevisitor<'a> {
                 self.reads_from = None;
                 Ok(false)
             }
+            ClientEvent::Throttled {
+                partitions, wait, ..
+            } if partitions.contains(&self.partition) => {
+                // Elapsed time since a moment to come is none.
+                self.last_event = Instant::now() + wait;
+                Ok(false)
+            }
             ClientEvent::Nothing
+            | ClientEvent::Throttled { .. }
             | ClientEvent::Records { .. }
             | ClientEvent::End { .. }
             | ClientEvent::Fault { .. }

@@ -61,6 +61,6 @@ fn concerned(event: &ClientEvent) -> Option<(usize, bool)> {
         ClientEvent::Fault {
             partition, kind, ..
         } => Some((*partition, *kind != FaultKind::Transient)),
-        ClientEvent::Nothing | ClientEvent::ClusterFault(_) => None,
+        ClientEvent::Nothing | ClientEvent::Throttled { .. } | ClientEvent::ClusterFault(_) => None,
     }
 }

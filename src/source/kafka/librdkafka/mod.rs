@@ -170,6 +170,17 @@ impl LibrdkafkaClient {
         }
     }
 
+    /// Returns that partitions are throttled; which of them the broker leads is not known here.
+    fn throttled(&self, broker: i32, wait: Duration) -> ClientEvent {
+        let indexed = self.partitions.iter().enumerate();
+        let reading = indexed.filter(|(_, of)| of.is_reading);
+        ClientEvent::Throttled {
+            partitions: reading.map(|(index, _)| index).collect(),
+            wait,
+            text: format!("broker {broker} throttles this client by its quota"),
+        }
+    }
+
     fn assigned(&self, index: usize) -> Result<&AssignedPartition, KafkaError> {
         self.partitions
             .get(index)
@@ -348,6 +359,9 @@ impl ClusterClient for LibrdkafkaClient {
         if self.pending.is_empty() {
             if let Some(error) = self.take_notices() {
                 return Ok(ClientEvent::ClusterFault(error.text));
+            }
+            if let Some((broker, wait)) = self.native.throttling() {
+                return Ok(self.throttled(broker, wait));
             }
             self.refill(wait);
         }

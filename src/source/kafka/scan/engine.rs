@@ -228,6 +228,13 @@ impl Engine {
                 let text = text.as_str();
                 self.advance(partition, ScanEvent::Fault { kind, offset, text })
             }
+            ClientEvent::Throttled {
+                partitions,
+                wait,
+                text,
+            } => partitions.into_iter().try_for_each(|partition| {
+                self.advance(partition, ScanEvent::Throttled(wait, &text))
+            }),
             ClientEvent::ClusterFault(text) => {
                 let text = text.as_str();
                 let (kind, offset) = (FaultKind::Transient, -1);

@@ -30,6 +30,8 @@ pub enum ScanEvent<'a> {
         offset: i64,
         text: &'a str,
     },
+    /// The broker will say nothing for as long, to keep to a quota, and says so in these words.
+    Throttled(Duration, &'a str),
     /// The answer to [`ScanAction::AskBounds`].
     Bounds(LogBounds),
     /// No answer to [`ScanAction::AskBounds`], and why.

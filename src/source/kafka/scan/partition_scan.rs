@@ -15,6 +15,9 @@ use crate::source::kafka::scan::late_tail::LateTail;
 /// Longest wait for the log to grow back: a new leader's high watermark may lag for a moment.
 const SHORT_LOG_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Longest throttling without a record in between that is waited for.
+const THROTTLE_PATIENCE: Duration = Duration::from_hours(1);
+
 /// How often one trouble may come again without any progress.
 const ATTEMPT_LIMIT: u32 = 3;
 
@@ -42,6 +45,8 @@ pub struct PartitionScan {
     topic_id: Option<[u8; 16]>,
     stall_timeout: Duration,
     last_move: Duration,
+    /// Time throttled since the last record.
+    throttled: Duration,
     is_silence_examined: bool,
     /// End of the log below the frozen end, once seen.
     short_end: Option<i64>,
@@ -62,6 +67,7 @@ impl PartitionScan {
             topic_id,
             stall_timeout,
             last_move: Duration::ZERO,
+            throttled: Duration::ZERO,
             is_silence_examined: false,
             short_end: None,
             attempts: 0,
@@ -115,13 +121,14 @@ impl PartitionScan {
             } => self.take_records(slots, absent, next_offset),
             ScanEvent::End(offset) => self.take_end(offset),
             ScanEvent::Fault { kind, offset, text } => self.take_fault(kind, offset, text),
+            ScanEvent::Throttled(wait, text) => self.take_throttling(wait, text, clock),
             ScanEvent::Bounds(bounds) => self.take_bounds(bounds),
             ScanEvent::NoBounds(text) => self.take_no_bounds(text),
             ScanEvent::Tick => self.take_tick(clock),
             ScanEvent::Stop => self.give_up(GapReason::Interrupted),
         };
         if matches!(action, ScanAction::Read(_)) && !self.is_silence_examined {
-            self.last_move = clock.now;
+            self.last_move = self.last_move.max(clock.now);
         }
         action
     }
@@ -154,6 +161,7 @@ impl PartitionScan {
         if self.ledger.next() > before {
             self.attempts = 0;
             self.is_silence_examined = false;
+            self.throttled = Duration::ZERO;
             self.short_end = None;
             self.cause = None;
         }
@@ -208,6 +216,17 @@ impl PartitionScan {
             }
             FaultKind::CorruptBatch => self.take_corrupt_batch(offset, text),
         }
+    }
+
+    /// Silence that was announced is none: patience begins when it is over.
+    fn take_throttling(&mut self, wait: Duration, text: &str, clock: ScanClock) -> ScanAction {
+        self.cause = Some(text.to_owned());
+        if self.throttled < THROTTLE_PATIENCE {
+            self.throttled += wait;
+            self.last_move = self.last_move.max(clock.now + wait);
+            self.is_silence_examined = false;
+        }
+        ScanAction::None
     }
 
     fn take_corrupt_batch(&mut self, offset: i64, text: &str) -> ScanAction {
@@ -441,6 +460,39 @@ mod tests {
         assert_eq!(action, ScanAction::None);
         assert_eq!(scan.step(ScanEvent::End(12), clock(0)), ScanAction::Finish);
         assert_eq!(only_gap(&scan), (8, 10, GapReason::ControlOrCompacted));
+    }
+
+    #[test]
+    fn a_throttled_partition_is_waited_for_and_then_for_the_usual_time() {
+        let mut scan = scan(10);
+        scan.step(ScanEvent::Start, clock(0));
+        for second in [0, 100, 200] {
+            let event = ScanEvent::Throttled(Duration::from_secs(100), "quota");
+            assert_eq!(scan.step(event, clock(second)), ScanAction::None);
+        }
+        assert_eq!(scan.step(ScanEvent::Tick, clock(329)), ScanAction::None);
+        assert_eq!(
+            scan.step(ScanEvent::Tick, clock(330)),
+            ScanAction::AskBounds
+        );
+        scan.step(ScanEvent::NoBounds("no answer"), clock(330));
+        assert_eq!(scan.step(ScanEvent::Tick, clock(360)), ScanAction::Finish);
+        assert_eq!(only_gap(&scan), (0, 10, GapReason::Stalled));
+    }
+
+    #[test]
+    fn throttling_that_never_lets_a_record_through_ends_in_a_stall() {
+        let mut scan = scan(10);
+        scan.step(ScanEvent::Start, clock(0));
+        for second in (0..7200).step_by(50) {
+            let event = ScanEvent::Throttled(Duration::from_secs(50), "quota");
+            scan.step(event, clock(second));
+            if scan.step(ScanEvent::Tick, clock(second)) == ScanAction::AskBounds {
+                scan.step(ScanEvent::Bounds(bounds(0, 10)), clock(second));
+            }
+        }
+        assert_eq!(only_gap(&scan), (0, 10, GapReason::Stalled));
+        assert!(scan.notes()[0].contains("quota"), "{:?}", scan.notes());
     }
 
     #[test]

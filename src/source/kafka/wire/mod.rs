@@ -151,7 +151,9 @@ mod tests {
                     kind,
                     text,
                 } => self.told[partition].faults.push((kind, offset, text)),
-                ClientEvent::ClusterFault(text) => self.cluster_faults.push(text),
+                ClientEvent::Throttled { text, .. } | ClientEvent::ClusterFault(text) => {
+                    self.cluster_faults.push(text);
+                }
             }
         }
     }
@@ -519,6 +521,32 @@ mod tests {
         reader.poll_until(|told| told[0].next >= 20);
         assert!(begin.elapsed() >= Duration::from_millis(450));
         assert!(reader.cluster_faults[0].contains("quota"));
+    }
+
+    #[test]
+    fn throttling_is_told_of_all_partitions_of_the_broker_and_waited_out() {
+        let partitions = [batches(), batches()].map(ScriptedPartition::of_batches);
+        let broker = ScriptedBroker::start(partitions.to_vec(), 1);
+        broker.change(|script| script.throttles.extend([200]));
+        let mut reader = Reader::open(&spec(&broker, &[]), 2);
+        reader.read_all();
+        let mut block = RecordBlock::default();
+        let begin = Instant::now();
+        let mut throttled = Vec::new();
+        while throttled.is_empty() {
+            assert!(begin.elapsed() < WAIT);
+            block.clear(SplitId(0));
+            let event = reader.client.poll(WAIT, &mut block).unwrap();
+            if let ClientEvent::Throttled {
+                partitions, wait, ..
+            } = event
+            {
+                assert_eq!(wait, Duration::from_millis(200));
+                throttled = partitions;
+            }
+        }
+        assert_eq!(throttled, [0, 1]);
+        reader.poll_until(|told| told.iter().all(|told| told.next >= 20));
     }
 
     #[test]

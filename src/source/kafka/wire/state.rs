@@ -356,7 +356,8 @@ impl State {
         }
     }
 
-    fn push(
+    /// Puts an event into the queue to the caller.
+    pub(super) fn push(
         &mut self,
         event: ClientEvent,
         block: Option<RecordBlock>,

@@ -8,6 +8,7 @@ mod admin;
 mod message;
 #[cfg(test)]
 pub(super) mod test_producer;
+mod throttling;
 
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::ptr;
@@ -18,6 +19,7 @@ use rdkafka::bindings as c;
 
 pub(super) use admin::OffsetQuestion;
 pub(super) use message::Message;
+use throttling::Throttlings;
 
 /// An error code with its text.
 #[derive(Clone, Debug)]
@@ -60,6 +62,7 @@ pub(super) struct NativeClient {
     handle: *mut c::rd_kafka_t,
     main_queue: *mut c::rd_kafka_queue_t,
     record_queue: *mut c::rd_kafka_queue_t,
+    throttlings: &'static Throttlings,
 }
 
 // SAFETY: librdkafka's client and queue handles may be used from any thread.
@@ -78,6 +81,7 @@ impl NativeClient {
                 return Err(problem);
             }
         }
+        let throttlings = Throttlings::of(conf);
         let mut text = [0; 512];
         // SAFETY: `conf` is valid and not used after a success; the buffer is as long as told.
         let handle = unsafe {
@@ -98,6 +102,7 @@ impl NativeClient {
                 handle,
                 main_queue,
                 record_queue: c::rd_kafka_queue_new(handle),
+                throttlings,
             })
         }
     }
@@ -141,6 +146,11 @@ impl NativeClient {
         };
         pointers.truncate(usize::try_from(count).unwrap_or(0));
         messages.extend(pointers.into_iter().map(Message));
+    }
+
+    /// Takes the longest throttling that the notices taken so far told of, by broker.
+    pub(super) fn throttling(&self) -> Option<(i32, Duration)> {
+        self.throttlings.take()
     }
 
     /// Takes one notice that concerns no partition.

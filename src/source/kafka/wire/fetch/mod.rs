@@ -3,6 +3,7 @@
 mod deliver;
 mod request;
 mod settle;
+mod throttling;
 
 use std::sync::Arc;
 use std::thread;
@@ -24,6 +25,7 @@ use super::state::Shared;
 use deliver::{Deliverer, Fetched, Part};
 use request::{Asked, TOPIC_IDS_FROM, plan, request};
 use settle::{settle, settle_end, take_error};
+use throttling::throttling_of;
 
 /// Pause before a partition that gave nothing is asked again.
 const EMPTY_PAUSE: Duration = Duration::from_millis(10);
@@ -164,20 +166,24 @@ impl Fetcher {
                 connection.receive::<FetchRequest>(current.pending, silence_max)?;
             self.failures = 0;
             self.told = None;
-            self.respect_throttle(response.throttle_time_ms);
+            let throttling = throttling_of(&response);
+            self.tell_throttling(throttling);
             if let Some(error) = ResponseError::try_from_code(response.error_code) {
                 self.fail_all(&current, error);
+                self.wait_out(throttling);
                 continue;
             }
             self.note_fetched(&current, &response);
-            let next = self.plan_now();
-            if !next.is_empty() && !connection.is_expired() {
-                in_flight = Some(self.send(&mut connection, next)?);
+            if throttling.is_none() {
+                let next = self.plan_now();
+                if !next.is_empty() && !connection.is_expired() {
+                    in_flight = Some(self.send(&mut connection, next)?);
+                }
             }
-            let throttled = response.throttle_time_ms > 0;
-            self.take_response(&current, &response, throttled);
+            self.take_response(&current, &response, throttling.is_some());
             drop(response);
             connection.recycle(bytes);
+            self.wait_out(throttling);
         }
     }
 
@@ -228,21 +234,6 @@ impl Fetcher {
             version,
             asked,
         })
-    }
-
-    /// Waits as long as the broker asks this client to (KIP-219).
-    fn respect_throttle(&self, throttle_time_ms: i32) {
-        let Ok(millis @ 1..) = u64::try_from(throttle_time_ms) else {
-            return;
-        };
-        let until = Instant::now() + Duration::from_millis(millis.min(60_000));
-        let text = format!("broker {} throttles this client by its quota", self.broker);
-        self.shared.tell_cluster_fault(text);
-        let mut state = self.shared.lock();
-        while !state.is_closed && Instant::now() < until {
-            let left = until.saturating_duration_since(Instant::now());
-            state = self.shared.wait(state, left);
-        }
     }
 
     fn fail_all(&self, current: &InFlight, error: ResponseError) {
