@@ -155,6 +155,7 @@ pub(super) fn kafka_spec(
     spec.now_millis = Some(scan.started_at_millis);
     let stall_millis = u64::try_from(request.stall_timeout_millis).unwrap_or_default();
     spec.stall_timeout = Duration::from_millis(stall_millis);
+    spec.limit_memory(scan.plan.memory_bytes);
     if let Some(rate) = request.max_rate_bytes {
         spec.limit_rate(rate);
     }

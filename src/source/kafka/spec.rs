@@ -13,6 +13,12 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(14);
 /// Longest silence of all partitions until those not at their end are given up.
 pub const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Least limit of what one record batch may unpack to: batches of some records of 20 MB.
+const UNPACKED_BYTES_MIN: u64 = 64 << 20;
+
+/// Highest limit of what one record batch may unpack to: spans within a block have 32 bits.
+pub const UNPACKED_BYTES_MAX: u64 = 1 << 30;
+
 /// Which records of transactions are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Isolation {
@@ -60,9 +66,17 @@ pub struct KafkaSpec {
     pub now_millis: Option<i64>,
     /// Bytes that the client may hold fetched and not yet delivered.
     pub queue_bytes: u64,
+    /// Bytes that one record batch may unpack to, where the client can keep to it.
+    pub unpacked_bytes_max: u64,
 }
 
 impl KafkaSpec {
+    /// Keeps what one record batch may unpack to within a part of the memory, but no lower than
+    /// what the largest records that brokers are set up for take.
+    pub fn limit_memory(&mut self, bytes: u64) {
+        self.unpacked_bytes_max = (bytes / 4).clamp(UNPACKED_BYTES_MIN, UNPACKED_BYTES_MAX);
+    }
+
     /// Stays below `bytes` a second, and holds no more ahead than comes in a moment.
     pub fn limit_rate(&mut self, bytes: u64) {
         const PARTITION_BYTES_MIN: u64 = 64 << 10;
@@ -98,6 +112,22 @@ impl KafkaSpec {
             max_rate_bytes: None,
             now_millis: None,
             queue_bytes: 16 << 20,
+            unpacked_bytes_max: 256 << 20,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_batch_may_unpack_to_is_a_part_of_the_memory_and_enough_for_large_records() {
+        let mut spec = KafkaSpec::new("localhost", vec![]);
+        let limits = [16 << 20, 1 << 30, 64 << 30].map(|memory: u64| {
+            spec.limit_memory(memory);
+            spec.unpacked_bytes_max
+        });
+        assert_eq!(limits, [64 << 20, 256 << 20, 1 << 30]);
     }
 }

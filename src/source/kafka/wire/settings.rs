@@ -148,7 +148,7 @@ impl Settings {
             response_bytes_max: number(properties, "receive.message.max.bytes", 1_u32 << 30)
                 .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))?,
             queue_bytes,
-            unpacked_bytes_max: 256 << 20,
+            unpacked_bytes_max: usize::try_from(spec.unpacked_bytes_max).unwrap_or(usize::MAX),
         })
     }
 

@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::finding::{GapReason, OffsetGap};
 use crate::record::RecordBlock;
 use crate::record::TopicPartition;
+use crate::source::kafka::spec::UNPACKED_BYTES_MAX;
 use crate::source::record_batch::{
-    AbortedFilter, AbortedSpans, BatchEvent, BatchHeader, BatchReader, Decoded, RecordBatch,
-    RecordDecoder,
+    AbortedFilter, AbortedSpans, BatchEvent, BatchHeader, BatchReader, DamageReason, Decoded,
+    RecordBatch, RecordDecoder,
 };
 
 /// Bytes of a block from which it is handed on.
@@ -145,6 +146,16 @@ impl Deliverer {
     }
 }
 
+/// Says what is wrong with a batch, and what can be done where it only takes more memory.
+fn with_advice(reason: &DamageReason) -> String {
+    let text = reason.to_string();
+    let can_be_raised = |limit: usize| u64::try_from(limit).is_ok_and(|of| of < UNPACKED_BYTES_MAX);
+    if matches!(reason, DamageReason::TooLarge(limit) if can_be_raised(*limit)) {
+        return text + ", a limit that --memory raises";
+    }
+    text
+}
+
 fn lock(spans: &Mutex<AbortedSpans>) -> MutexGuard<'_, AbortedSpans> {
     spans.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -218,7 +229,7 @@ impl<'a, T: FnMut(Part) -> RecordBlock> Walk<'a, T> {
             }
             Err(reason) => {
                 self.reach(batch.header.stamp.base_offset);
-                self.damage_at(&reason.to_string());
+                self.damage_at(&with_advice(&reason));
                 self.gap(batch.header.offsets().end, GapReason::Corrupt);
             }
         }
