@@ -4,13 +4,14 @@
 pub const MASK: &str = "***";
 
 /// Parts of the names of properties that hold secrets.
-const SECRET_NAME_PARTS: [&str; 9] = [
+const SECRET_NAME_PARTS: [&str; 10] = [
     "password",
     "passwd",
     "passphrase",
     "secret",
     "sasl.jaas.config",
     "sasl.oauthbearer.config",
+    "sasl.oauthbearer.token",
     "key.pem",
     "keystore.key",
     "basic.auth.user.info",
@@ -83,6 +84,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::source::kafka::properties::is_secret;
 
     #[test]
     fn names_that_hold_secrets_are_known() {
@@ -96,11 +98,14 @@ mod tests {
             "ssl.keystore.key",
             "sasl.jaas.config",
             "sasl.oauthbearer.config",
+            "sasl.oauthbearer.token",
             "sasl.oauthbearer.client.secret",
+            "sasl.oauthbearer.client.credentials.client.secret",
             "sasl.oauthbearer.assertion.private.key.pem",
             "sasl.oauthbearer.assertion.private.key.passphrase",
         ] {
             assert!(is_secret_name(name), "{name}");
+            assert!(is_secret(&name.to_ascii_lowercase()), "{name}");
         }
         for name in [
             "sasl.username",

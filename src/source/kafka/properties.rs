@@ -8,13 +8,14 @@ use std::path::Path;
 use thiserror::Error;
 
 /// Properties whose values are never shown: librdkafka's own list, and the Java client's.
-const SECRET: [&str; 15] = [
+const SECRET: [&str; 16] = [
     "sasl.jaas.config",
     "sasl.oauthbearer.assertion.private.key.passphrase",
     "sasl.oauthbearer.assertion.private.key.pem",
     "sasl.oauthbearer.client.credentials.client.secret",
     "sasl.oauthbearer.client.secret",
     "sasl.oauthbearer.config",
+    "sasl.oauthbearer.token",
     "sasl.password",
     "sasl.username",
     "ssl.ca.pem",

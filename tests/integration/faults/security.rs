@@ -4,8 +4,10 @@
 use std::fs;
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::{FinishedScan, READERS, assert_exact, fill};
@@ -19,10 +21,12 @@ const WRONG_PASSWORD: &str = "hunter2-and-more";
 const PROPERTIES: &str = "\
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:alice;User:CN=client
-listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
 listener.name.sasl.plain.sasl.jaas.config=PLAIN_MODULE
 listener.name.sasl.scram-sha-256.sasl.jaas.config=SCRAM_MODULE
 listener.name.sasl.scram-sha-512.sasl.jaas.config=SCRAM_MODULE
+listener.name.sasl.oauthbearer.sasl.jaas.config=OAUTH_MODULE
+listener.name.sasl.oauthbearer.sasl.server.callback.handler.class=OAUTH_VALIDATOR
 listener.name.sasltls.sasl.enabled.mechanisms=SCRAM-SHA-512
 listener.name.sasltls.scram-sha-512.sasl.jaas.config=SCRAM_MODULE
 listener.name.sasltls.ssl.keystore.type=PEM
@@ -72,7 +76,7 @@ impl SecuredBroker {
         let issuer = authority();
         let server = signed_by(&issuer, "localhost");
         let module = "org.apache.kafka.common.security";
-        let users: Vec<String> = ["alice", "bob", "carol"]
+        let users: Vec<String> = ["alice", "bob", "carol", "dave"]
             .iter()
             .map(|user| format!("user_{user}=\"{PASSWORD}\""))
             .collect();
@@ -81,9 +85,19 @@ impl SecuredBroker {
             users.join(" ")
         );
         let scram = format!("{module}.scram.ScramLoginModule required;");
+        let oauth = format!(
+            "{module}.oauthbearer.OAuthBearerLoginModule required \
+             unsecuredLoginStringClaim_sub=\"broker\";"
+        );
+        let validator = "oauthbearer.internals.unsecured.OAuthBearerUnsecuredValidator";
         let properties = PROPERTIES
             .replace("PLAIN_MODULE", &plain)
-            .replace("SCRAM_MODULE", &scram);
+            .replace("SCRAM_MODULE", &scram)
+            .replace("OAUTH_MODULE", &oauth)
+            .replace(
+                "OAUTH_VALIDATOR",
+                &format!("{module}.{validator}CallbackHandler"),
+            );
         let credentials = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
             .map(|mechanism| format!("{mechanism}=[name=alice,password={PASSWORD}]"));
         let nodes = Nodes::start(NodesSpec {
@@ -111,6 +125,9 @@ impl SecuredBroker {
             ("ca.pem", &*issuer.pem()),
             ("other-ca.pem", &*authority().pem()),
             ("client.pem", &*client),
+            ("token", &*token(now_seconds() + 3_600)),
+            ("old-token", &*token(OLD_SECONDS)),
+            ("principal", "principal=alice"),
         ] {
             fs::write(folder.path().join(name), text).unwrap();
         }
@@ -125,22 +142,29 @@ impl SecuredBroker {
         })
     }
 
-    /// Scans through a listener, by its place, under a host; `@` stands for the folder of files.
+    /// Scans through a listener, by its place, under a host.
     fn scan(
         &self,
         reader: &str,
         (host, listener): (&str, usize),
         properties: &[&str],
     ) -> FinishedScan {
+        let options = self.options(properties);
+        let bootstrap = format!("{host}:{}", self.nodes.ports[listener]);
+        FinishedScan::of(&bootstrap, &self.topic, reader, &borrowed(&options))
+    }
+
+    /// Returns the options that set properties; `@` stands for the folder of files.
+    fn options(&self, properties: &[&str]) -> Vec<String> {
         let folder = format!("{}/", self.folder.path().display());
         let option = |property: &&str| format!("-X{}", property.replace('@', &folder));
         let mut options: Vec<String> = properties.iter().map(option).collect();
         for option in &mut options {
-            *option = option.replace("password=", "password=@");
+            for secret in ["password=", "oauthbearer.token=", "oauthbearer.config="] {
+                *option = option.replace(secret, &format!("{secret}@"));
+            }
         }
-        let options: Vec<&str> = options.iter().map(String::as_str).collect();
-        let bootstrap = format!("{host}:{}", self.nodes.ports[listener]);
-        FinishedScan::of(&bootstrap, &self.topic, reader, &options)
+        options
     }
 
     #[track_caller]
@@ -184,16 +208,38 @@ pub(super) fn assert_refused_for(scan: &FinishedScan, words: &[&str]) {
     };
     let error = error.to_lowercase();
     assert!(words.iter().any(|word| error.contains(word)), "{outcome}");
-    for secret in [PASSWORD, WRONG_PASSWORD] {
+    for secret in [PASSWORD, WRONG_PASSWORD, &token(OLD_SECONDS)] {
         let said = [&outcome.stdout, &outcome.stderr];
         assert!(said.iter().all(|text| !text.contains(secret)), "{outcome}");
     }
+}
+
+/// When a token ended that is good no more.
+const OLD_SECONDS: u64 = 1_000_000_000;
+
+fn now_seconds() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap().as_secs()
+}
+
+/// Returns an unsecured token of alice's that is good until then.
+fn token(expires_seconds: u64) -> String {
+    let claims = format!(
+        r#"{{"sub":"alice","iat":{},"exp":{expires_seconds}}}"#,
+        expires_seconds - 3_600
+    );
+    let [header, claims] = [r#"{"alg":"none"}"#, &claims].map(|part| URL_SAFE_NO_PAD.encode(part));
+    format!("{header}.{claims}.")
 }
 
 const SASL: usize = 0;
 const TLS: usize = 1;
 const MTLS: usize = 2;
 const SASL_TLS: usize = 3;
+
+fn borrowed(options: &[String]) -> Vec<&str> {
+    options.iter().map(String::as_str).collect()
+}
 
 fn login<'a>(mechanism: &'a str, user: &'a str, password: &'a str) -> [&'a str; 4] {
     [
@@ -225,6 +271,43 @@ fn every_login_works_and_a_wrong_password_is_named_and_not_shown() {
         "sasl.password=@password",
     );
     broker.assert_refused(("127.0.0.1", SASL), &nobody, &["authentication", "login"]);
+}
+
+#[test]
+fn a_token_is_taken_for_a_login_and_one_that_is_over_is_named_and_not_shown() {
+    let Some(broker) = SecuredBroker::shared() else {
+        return;
+    };
+    let common = [
+        "security.protocol=sasl_plaintext",
+        "sasl.mechanism=OAUTHBEARER",
+    ];
+    let unsecured = [
+        "enable.sasl.oauthbearer.unsecure.jwt=true",
+        "sasl.oauthbearer.config=@principal",
+    ];
+    broker.assert_works(SASL, &[common, unsecured].concat());
+    let host = ("127.0.0.1", SASL);
+    let with = |token| broker.scan("wire", host, &[&common[..], &[token]].concat());
+    let right = with("sasl.oauthbearer.token=@token");
+    let report = right.expect(&[1]);
+    assert!(report.is_complete(), "{}", right.outcome);
+    assert_exact(&report, &broker.topic, &broker.seen);
+    let secret = token(OLD_SECONDS);
+    let command_line = report.0["header"]["command_line"].to_string();
+    assert!(
+        command_line.contains("sasl.oauthbearer.token=***"),
+        "{command_line}"
+    );
+    assert_refused_for(
+        &with("sasl.oauthbearer.token=@old-token"),
+        &["invalid_token"],
+    );
+    let typed = format!("-Xsasl.oauthbearer.token={secret}");
+    let scan = FinishedScan::of("localhost:1", &broker.topic, "wire", &[&typed]);
+    assert_eq!(scan.outcome.exit_code, Some(2), "{}", scan.outcome);
+    assert!(!scan.outcome.stderr.contains(&secret), "{}", scan.outcome);
+    assert!(scan.outcome.stderr.contains("@FILE"), "{}", scan.outcome);
 }
 
 #[test]

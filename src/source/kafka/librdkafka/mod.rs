@@ -68,7 +68,7 @@ pub struct LibrdkafkaClient {
 impl LibrdkafkaClient {
     /// Returns a client that has not connected yet.
     pub fn new(spec: &KafkaSpec) -> Result<Self, KafkaError> {
-        let settings = settings_of(spec);
+        let settings = settings_of(spec)?;
         let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
         let native = NativeClient::new(settings).map_err(KafkaError::Configuration)?;
         Ok(Self {

@@ -8,6 +8,7 @@ use super::mock_tests::{cluster, open, spec};
 use crate::source::RecordSource;
 use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
+use crate::source::kafka::Reader;
 
 /// The connect timeout and a second.
 const TIME_LIMIT: Duration = Duration::from_secs(16);
@@ -102,6 +103,19 @@ fn a_property_that_does_not_exist_is_named() {
     let (error, _) = refusal(&spec);
     assert!(error.is_usage());
     assert_eq!(error.to_string(), "there is no property fetch.max.byte");
+}
+
+#[test]
+fn a_token_is_not_shown_to_those_who_cannot_use_it() {
+    let mut spec = KafkaSpec::new("127.0.0.1:1", vec!["t".to_owned()]);
+    spec.reader = Reader::Librdkafka;
+    spec.properties
+        .add("sasl.oauthbearer.token", "hunter2")
+        .unwrap();
+    let (error, _) = refusal(&spec);
+    assert!(error.is_usage());
+    assert!(error.to_string().contains("reader wire"), "{error}");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
 }
 
 #[test]

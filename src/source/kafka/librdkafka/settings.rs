@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
 
 /// Settings that the user may override. The small queue and short back-off make librdkafka five
@@ -27,8 +28,17 @@ const FORCED: [(&str, &str); 8] = [
     ("log.queue", "true"),
 ];
 
+/// A property of the other reader's only.
+const TOKEN: &str = "sasl.oauthbearer.token";
+
 /// Returns the settings of a client for `spec`.
-pub(super) fn settings_of(spec: &KafkaSpec) -> BTreeMap<&str, String> {
+pub(super) fn settings_of(spec: &KafkaSpec) -> Result<BTreeMap<&str, String>, KafkaError> {
+    if spec.properties.get(TOKEN).is_some() {
+        return Err(KafkaError::Configuration(format!(
+            "property {TOKEN} is for the reader wire; librdkafka fetches its tokens with \
+             sasl.oauthbearer.method=oidc"
+        )));
+    }
     let queue_kbytes = (spec.queue_bytes / 1024).max(1);
     let mut settings: BTreeMap<&str, String> = BTreeMap::new();
     let mut set = |name, value: &str| settings.insert(name, value.to_owned());
@@ -44,7 +54,7 @@ pub(super) fn settings_of(spec: &KafkaSpec) -> BTreeMap<&str, String> {
     }
     set("isolation.level", spec.isolation.name());
     set("bootstrap.servers", &spec.brokers);
-    settings
+    Ok(settings)
 }
 
 #[cfg(test)]
@@ -58,7 +68,7 @@ mod tests {
         add("fetch.wait.max.ms", "77");
         add("client.id", "me");
         add("check.crcs", "false");
-        let settings = settings_of(&spec);
+        let settings = settings_of(&spec).unwrap();
         let value = |name| settings.get(name).map(String::as_str);
         assert_eq!(value("fetch.wait.max.ms"), Some("77"));
         assert_eq!(value("client.id"), Some("me"));
