@@ -68,7 +68,7 @@ fn text_of(estimates: &[PartitionEstimate], max_rate_bytes: Option<u64>) -> Stri
 }
 
 fn bytes_text(bytes: Option<u64>) -> String {
-    bytes.map_or("not known".to_owned(), |bytes| bytes.to_string())
+    bytes.map_or("unknown".to_owned(), |bytes| bytes.to_string())
 }
 
 /// Puts columns under each other: names to the left, numbers to the right.
@@ -145,7 +145,7 @@ time: about 1 s, if 500000 records a second are read (a guess)
     #[test]
     fn what_is_not_known_is_said() {
         let text = text_of(&[estimate(0, 10, None), estimate(1, 1, Some(1))], Some(5));
-        assert!(text.contains("not known\ntime"), "{text}");
+        assert!(text.contains("unknown\ntime"), "{text}");
         assert!(text.contains("`--max-rate`"), "{text}");
     }
 }

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use super::{FinishedScan, READERS, assert_exact, fill};
+use crate::support::Workspace;
 use crate::support::broker::{or_skip, tool_arguments};
 use crate::support::cluster::PlainRecord;
 use crate::support::node::{Nodes, NodesSpec};
@@ -395,4 +396,45 @@ fn permissions_that_lack_are_named() {
         let notes = super::ends::notes_of(&report, &broker.topic, 0).to_lowercase();
         assert!(words.iter().any(|word| notes.contains(word)), "{notes}");
     }
+}
+
+/// Allows a user to do something with a topic.
+fn allow(broker: &SecuredBroker, user: &str, operation: &str, topic: &str) {
+    let bootstrap = &broker.nodes.bootstrap;
+    let tool = tool_arguments("org.apache.kafka.tools.AclCommand").unwrap();
+    let output = Command::new("java")
+        .args(tool)
+        .args(["--bootstrap-server", bootstrap, "--add", "--topic", topic])
+        .args(["--allow-principal", &format!("User:{user}")])
+        .args(["--operation", operation])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn sizes_of_logs_are_told_to_those_who_may_describe_the_cluster() {
+    let Some(broker) = SecuredBroker::shared() else {
+        return;
+    };
+    let topic = fill(&broker.nodes.cluster(), 1, 600, 50);
+    allow(broker, "dave", "Read", &topic);
+    let bytes_for = |user: &str| {
+        let user = format!("sasl.username={user}");
+        let login = login("sasl.mechanism=PLAIN", &user, "sasl.password=@password");
+        let options = broker.options(&login);
+        let bootstrap = format!("127.0.0.1:{}", broker.nodes.ports[SASL]);
+        let sources = ["scan", "--dry-run", "-b", &bootstrap, "-t", &topic];
+        let range = ["--from", "offset:300", "--reader", "wire"];
+        let options = borrowed(&options);
+        let arguments = sources.iter().chain(&range).chain(&options);
+        let outcome = Workspace::new().dupaudit(arguments).run().expect_code(0);
+        let mut lines = outcome.stdout.lines();
+        let line = lines.find(|line| line.starts_with(&topic)).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    let half: u64 = bytes_for("alice").parse().unwrap();
+    // Half of 600 records of some 50 bytes, in batches.
+    assert!((5_000..60_000).contains(&half), "{half} bytes");
+    assert_eq!(bytes_for("dave"), "unknown");
 }

@@ -250,6 +250,36 @@ impl ClusterClient for WireClient {
         Ok(answers.into_iter().map(first).collect())
     }
 
+    fn log_bytes(
+        &mut self,
+        partitions: &[usize],
+        wait: Duration,
+    ) -> Result<Vec<Option<u64>>, KafkaError> {
+        let deadline = Instant::now() + wait;
+        let mut by_leader: BTreeMap<i32, Vec<usize>> = BTreeMap::new();
+        let state = self.shared.lock();
+        for (place, &partition) in partitions.iter().enumerate() {
+            let leader = state.partitions.get(partition).and_then(|of| of.leader);
+            if let Some(leader) = leader {
+                by_leader.entry(leader).or_default().push(place);
+            }
+        }
+        drop(state);
+        let mut sizes = vec![None; partitions.len()];
+        for (leader, places) in by_leader {
+            let of = |&place: &usize| self.partitions.get(*partitions.get(place)?);
+            let asked: Vec<&TopicPartition> = places.iter().filter_map(of).collect();
+            // What cannot be asked is not known; an estimate fails nothing.
+            let answers = self.control.log_sizes(leader, &asked, deadline);
+            for (place, answer) in places.into_iter().zip(answers.into_iter().flatten()) {
+                if let Some(size) = sizes.get_mut(place) {
+                    *size = answer;
+                }
+            }
+        }
+        Ok(sizes)
+    }
+
     fn read_from(&mut self, partition: usize, offset: i64, end: i64) -> Result<(), KafkaError> {
         self.ensure_watcher()?;
         let leader = {

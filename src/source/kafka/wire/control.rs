@@ -126,21 +126,11 @@ impl Control {
         partitions: &[&TopicPartition],
         deadline: Instant,
     ) -> Result<Vec<OffsetAnswer>, WireError> {
-        let address = self.brokers.get(&broker).cloned();
-        let address = address
-            .ok_or_else(|| WireError::Unreachable(format!("broker {broker} is not known")))?;
         let request = offsets_request(timestamp, isolation_level, partitions);
-        let result = self.connection(&address, deadline).and_then(|connection| {
+        let response = self.ask_broker(broker, deadline, |connection| {
             let version = connection.version::<ListOffsetsRequest>(2, 7)?;
             connection.call(&request, version, deadline)
-        });
-        let response = match result {
-            Ok(response) => response,
-            Err(error) => {
-                self.connections.remove(&address);
-                return Err(error);
-            }
-        };
+        })?;
         let mut answers = BTreeMap::new();
         for topic in &response.topics {
             for answer in &topic.partitions {
@@ -156,6 +146,23 @@ impl Control {
             known.unwrap_or(Err(ResponseError::UnknownTopicOrPartition))
         };
         Ok(partitions.iter().map(answer).collect())
+    }
+
+    /// Asks one broker something; a connection that fails is not used again.
+    pub(super) fn ask_broker<T>(
+        &mut self,
+        broker: i32,
+        deadline: Instant,
+        ask: impl FnOnce(&mut Connection) -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        let address = self.brokers.get(&broker).cloned();
+        let address = address
+            .ok_or_else(|| WireError::Unreachable(format!("broker {broker} is not known")))?;
+        let answer = self.connection(&address, deadline).and_then(ask);
+        if answer.is_err() {
+            self.connections.remove(&address);
+        }
+        answer
     }
 
     fn candidates(&self, deadline: Instant) -> Vec<(BrokerAddress, Duration)> {

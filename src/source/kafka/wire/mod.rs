@@ -5,6 +5,7 @@ mod connection;
 mod control;
 mod error;
 mod fetch;
+mod log_sizes;
 mod sasl;
 mod settings;
 mod state;
@@ -547,6 +548,25 @@ mod tests {
         }
         assert_eq!(throttled, [0, 1]);
         reader.poll_until(|told| told.iter().all(|told| told.next >= 20));
+    }
+
+    #[test]
+    fn sizes_of_logs_come_from_their_leaders_and_are_unknown_where_they_do_not() {
+        let mut partitions = [batches(), batches()].map(ScriptedPartition::of_batches);
+        partitions[1].leader = 1;
+        let broker = ScriptedBroker::start(partitions.to_vec(), 2);
+        let mut reader = Reader::open(&spec(&broker, &[]), 2);
+        let client = &mut reader.client;
+        assert_eq!(client.log_bytes(&[0, 1], WAIT).unwrap(), [None, None]);
+        broker.change(|script| script.log_bytes = Some(700));
+        let sizes = client.log_bytes(&[1, 0], WAIT).unwrap();
+        assert_eq!(sizes, [Some(700), Some(700)]);
+        broker.change(|script| {
+            script.newest_versions.insert(35, 0);
+        });
+        let mut reader = Reader::open(&spec(&broker, &[]), 2);
+        let sizes = reader.client.log_bytes(&[0, 1], WAIT).unwrap();
+        assert_eq!(sizes, [None, None]);
     }
 
     #[test]

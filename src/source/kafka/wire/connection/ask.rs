@@ -1,9 +1,10 @@
 //! The requests that this reader makes, each with its answer: none of them changes anything.
 
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FetchResponse, ListOffsetsRequest,
-    ListOffsetsResponse, MetadataRequest, MetadataResponse, SaslAuthenticateRequest,
-    SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+    ApiVersionsRequest, ApiVersionsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
+    FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+    MetadataResponse, SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest,
+    SaslHandshakeResponse,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message};
 
@@ -49,6 +50,12 @@ impl Ask for ApiVersionsRequest {
     const KEY: i16 = 18;
     type Answer = ApiVersionsResponse;
     const SHAPE: &'static Shape = &shape::API_VERSIONS;
+}
+
+impl Ask for DescribeLogDirsRequest {
+    const KEY: i16 = 35;
+    type Answer = DescribeLogDirsResponse;
+    const SHAPE: &'static Shape = &shape::DESCRIBE_LOG_DIRS;
 }
 
 impl Ask for SaslAuthenticateRequest {

@@ -114,6 +114,25 @@ pub(super) const METADATA: Shape = Shape {
     ],
 };
 
+/// The answer to a question for the sizes of logs, from version 1 on.
+pub(super) const DESCRIBE_LOG_DIRS: Shape = Shape {
+    flexible_from: 2,
+    has_flexible_header: true,
+    fields: &[
+        always(Part::Fixed(4)),
+        since(3, Part::Fixed(2)),
+        always(Part::Structures(&[
+            always(Part::Fixed(2)),
+            always(Part::Text),
+            always(Part::Structures(&[
+                always(Part::Text),
+                always(Part::Structures(&[always(Part::Fixed(4 + 8 + 8 + 1))])),
+            ])),
+            since(4, Part::Fixed(8 + 8)),
+        ])),
+    ],
+};
+
 /// The answer to a question for versions, of version 0.
 pub(super) const API_VERSIONS: Shape = Shape {
     flexible_from: 3,
@@ -248,6 +267,9 @@ impl<'a> Walk<'a> {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
+    use kafka_protocol::messages::describe_log_dirs_response::{
+        DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+    };
     use kafka_protocol::messages::fetch_response::{
         AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
     };
@@ -258,8 +280,8 @@ mod tests {
         MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
     };
     use kafka_protocol::messages::{
-        FetchResponse, ListOffsetsResponse, MetadataResponse, ResponseHeader,
-        SaslAuthenticateResponse, SaslHandshakeResponse, TopicName,
+        DescribeLogDirsResponse, FetchResponse, ListOffsetsResponse, MetadataResponse,
+        ResponseHeader, SaslAuthenticateResponse, SaslHandshakeResponse, TopicName,
     };
     use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 
@@ -345,6 +367,20 @@ mod tests {
                 .with_brokers(vec![broker; 2])
                 .with_topics(vec![topic; 2]);
             check(&METADATA, &answer, version);
+        }
+    }
+
+    #[test]
+    fn answers_about_sizes_have_their_shape_in_every_version() {
+        for version in 1..=4 {
+            let topic = DescribeLogDirsTopic::default()
+                .with_name(name())
+                .with_partitions(vec![DescribeLogDirsPartition::default(); 2]);
+            let folder = DescribeLogDirsResult::default()
+                .with_log_dir(StrBytes::from_static_str("/logs"))
+                .with_topics(vec![topic; 2]);
+            let answer = DescribeLogDirsResponse::default().with_results(vec![folder; 2]);
+            check(&DESCRIBE_LOG_DIRS, &answer, version);
         }
     }
 
