@@ -37,6 +37,10 @@ pub enum TopicError {
     Refused(String),
 }
 
+/// What is missing where the cluster tells nothing of a topic.
+pub const NO_ACCESS: &str = "not authorized; the user needs the ACL operations Describe and Read \
+                             on it";
+
 /// Where a partition's log starts and ends at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogBounds {
@@ -65,8 +69,10 @@ pub enum FaultKind {
     /// A record batch fails its checks and the client steps over it: a gap tells its offsets,
     /// the text what is wrong with it.
     SteppedOver,
-    /// The partition cannot be read at all: access denied, or a setting in the way.
+    /// The partition cannot be read at all: a setting or a version is in the way.
     Refused,
+    /// The user may not read the topic; the client has stopped reading the partition.
+    Forbidden,
     /// Worth naming if nothing else comes; the client goes on by itself.
     Transient,
 }

@@ -17,7 +17,8 @@ pub mod spec;
 pub mod wire;
 
 pub use client::{
-    ClientEvent, ClusterClient, FaultKind, LogBounds, PartitionListing, TopicError, TopicListing,
+    ClientEvent, ClusterClient, FaultKind, LogBounds, NO_ACCESS, PartitionListing, TopicError,
+    TopicListing,
 };
 #[cfg(feature = "kafka")]
 pub use demo_cluster::{CountedRecords, DEMO_RECORDS, DEMO_TOPIC, LostAckCluster};

@@ -1,7 +1,10 @@
 //! Which partitions are read, and from where to where: fixed before the first record is read.
 
 mod first_records;
+mod permissions;
 mod statements;
+
+pub(super) use permissions::check_permissions;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

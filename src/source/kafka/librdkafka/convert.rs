@@ -30,7 +30,8 @@ fn fault_kind(code: i32, text: &str) -> FaultKind {
         codes::BAD_MSG | codes::BAD_COMPRESSION | codes::NOT_IMPLEMENTED | codes::INVALID_MSG => {
             FaultKind::CorruptBatch
         }
-        codes::TOPIC_AUTHORIZATION_FAILED | codes::MSG_SIZE_TOO_LARGE => FaultKind::Refused,
+        codes::TOPIC_AUTHORIZATION_FAILED => FaultKind::Forbidden,
+        codes::MSG_SIZE_TOO_LARGE => FaultKind::Refused,
         _ => FaultKind::Transient,
     }
 }

@@ -12,6 +12,7 @@ use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
 use crate::source::kafka::LogBounds;
 use crate::source::kafka::freeze::PartitionPlan;
+use crate::source::kafka::freeze::check_permissions;
 use crate::source::kafka::scan::late_tail::LateTail;
 use crate::source::kafka::scan::outcome::{FinalState, coverage_of, partitions_added};
 use crate::source::kafka::scan::pace::Pace;
@@ -26,6 +27,9 @@ const BOUNDS_WAIT: Duration = Duration::from_secs(4);
 /// How long the answer that bounds cannot be had stands for other partitions too: each of
 /// thousands waiting for a silent broker would take hours.
 const NO_BOUNDS_STANDS: Duration = Duration::from_secs(5);
+
+/// Longest wait for an answer to whether the topics may be read.
+const PERMISSION_WAIT: Duration = Duration::from_secs(5);
 
 /// Longest wait for what is looked up once the scan is over.
 const FINAL_WAIT: Duration = Duration::from_secs(3);
@@ -43,6 +47,7 @@ pub(in crate::source::kafka) struct Engine {
     has_all_partitions: bool,
     no_bounds: NoBounds,
     pace: Pace,
+    stall_timeout: Duration,
 }
 
 /// Remembers for a moment that bounds cannot be had.
@@ -126,6 +131,7 @@ impl Engine {
             has_all_partitions: spec.partitions.is_none(),
             no_bounds: NoBounds::default(),
             pace: Pace::new(spec.max_rate_bytes),
+            stall_timeout: spec.stall_timeout,
         }
     }
 
@@ -146,10 +152,7 @@ impl Engine {
         block: &mut RecordBlock,
     ) -> Result<Turn, KafkaError> {
         if !self.is_started {
-            self.is_started = true;
-            for partition in 0..self.scans.len() {
-                self.advance(partition, ScanEvent::Start)?;
-            }
+            self.start()?;
         }
         if self.is_over() {
             return Ok(Turn::Over);
@@ -178,6 +181,23 @@ impl Engine {
             self.advance(partition, ScanEvent::Tick)?;
         }
         Ok(Turn::Nothing)
+    }
+
+    /// Begins all scans, once it is known that the topics may be read.
+    fn start(&mut self) -> Result<(), KafkaError> {
+        self.is_started = true;
+        let wait = self.stall_timeout.min(PERMISSION_WAIT);
+        let checked = check_permissions(&mut *self.client, &self.plans, wait);
+        if checked.is_err() {
+            // The other threads have nothing left to do.
+            self.stop()?;
+        }
+        let told = checked?;
+        for partition in 0..self.scans.len() {
+            self.advance(partition, ScanEvent::Start)?;
+        }
+        told.into_iter()
+            .try_for_each(|event| self.take_event(event))
     }
 
     /// Ends all scans that are not done.

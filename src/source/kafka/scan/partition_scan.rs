@@ -210,7 +210,7 @@ impl PartitionScan {
                 self.note(text.to_owned());
                 ScanAction::None
             }
-            FaultKind::Refused => {
+            FaultKind::Refused | FaultKind::Forbidden => {
                 self.note(format!("cannot be read: {text}"));
                 self.give_up(GapReason::Stalled)
             }

@@ -13,6 +13,7 @@ use crate::source::kafka::ClusterClient;
 use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
 use crate::source::kafka::LogBounds;
+use crate::source::kafka::NO_ACCESS;
 use crate::source::kafka::PartitionListing;
 use crate::source::kafka::Properties;
 use crate::source::kafka::TopicError;
@@ -331,6 +332,8 @@ fn listing_of(view: &TopicView) -> TopicListing {
     let error = view.error.map(|error| {
         if error == ResponseError::UnknownTopicOrPartition {
             TopicError::Unknown
+        } else if error == ResponseError::TopicAuthorizationFailed {
+            TopicError::Refused(NO_ACCESS.to_owned())
         } else {
             TopicError::Refused(error.to_string())
         }

@@ -431,7 +431,7 @@ mod tests {
         reader.read_all();
         reader.poll_until(|told| !told[0].faults.is_empty());
         reader.poll_for(Duration::from_millis(200));
-        assert_eq!(reader.told[0].kinds(), [FaultKind::Refused]);
+        assert_eq!(reader.told[0].kinds(), [FaultKind::Forbidden]);
         assert_eq!(broker.fetch_count(), 1);
     }
 

@@ -13,7 +13,7 @@ use super::{
     Event, NativeClient, NativeError, NativeTopic, elements, elements_of, millis, native_error,
     raw_code, text_at,
 };
-use crate::source::kafka::{PartitionListing, TopicError, TopicListing};
+use crate::source::kafka::{NO_ACCESS, PartitionListing, TopicError, TopicListing};
 
 /// What `ListOffsets` is asked for one partition: −2 the log start, −1 the end, else a time.
 pub(in super::super) struct OffsetQuestion<'a> {
@@ -256,6 +256,7 @@ unsafe fn topic_listing(topic: &c::rd_kafka_metadata_topic) -> TopicListing {
     let error = match raw_code(&raw const topic.err) {
         0 | codes::LEADER_NOT_AVAILABLE => None,
         codes::UNKNOWN_TOPIC_OR_PART | codes::UNKNOWN_TOPIC => Some(TopicError::Unknown),
+        codes::TOPIC_AUTHORIZATION_FAILED => Some(TopicError::Refused(NO_ACCESS.to_owned())),
         code => Some(TopicError::Refused(native_error(code).text)),
     };
     // SAFETY: the caller vouches for the topic.

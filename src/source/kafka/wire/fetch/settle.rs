@@ -106,6 +106,8 @@ pub(super) fn take_error(state: &mut State, asked: &Asked, error: ResponseError)
         } else {
             state.tell_fault(of, offset, FaultKind::OutOfRange, text);
         }
+    } else if is_forbidden(error) {
+        state.tell_fault(of, offset, FaultKind::Forbidden, text);
     } else if is_refusal(error) {
         state.tell_fault(of, offset, FaultKind::Refused, text);
     } else {
@@ -116,12 +118,17 @@ pub(super) fn take_error(state: &mut State, asked: &Asked, error: ResponseError)
     }
 }
 
+fn is_forbidden(error: ResponseError) -> bool {
+    matches!(
+        error,
+        ResponseError::TopicAuthorizationFailed | ResponseError::ClusterAuthorizationFailed
+    )
+}
+
 fn is_refusal(error: ResponseError) -> bool {
     matches!(
         error,
-        ResponseError::TopicAuthorizationFailed
-            | ResponseError::GroupAuthorizationFailed
-            | ResponseError::ClusterAuthorizationFailed
+        ResponseError::GroupAuthorizationFailed
             | ResponseError::UnsupportedCompressionType
             | ResponseError::InvalidTopicException
             | ResponseError::UnsupportedVersion
