@@ -10,6 +10,7 @@
 //! | `incidents` | each cause, made for real on a broker, is told from the others |
 //! | `interrupted` | signals, full disks and closed pipes: said, and never a half report |
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
+//! | `scripted` | faults that only a scripted broker has, by both readers |
 //! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
 //! | `readme` | the README's commands print what it shows |
 //! | `support` | temporary folders, runs of the program, brokers, the proxy that loses acks |
@@ -24,6 +25,8 @@
     expect(dead_code, reason = "what only brokers need is there all the same")
 )]
 
+#[expect(dead_code, reason = "tests of single modules use the rest")]
+mod batch_encoder;
 mod cases;
 #[cfg(feature = "kafka")]
 mod demo;
@@ -37,6 +40,8 @@ mod interrupted;
 #[cfg(feature = "kafka")]
 mod lost_acks;
 mod readme;
+mod scripted;
+mod scripted_broker;
 mod support;
 #[cfg(feature = "kafka")]
 mod topics;
