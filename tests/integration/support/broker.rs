@@ -333,7 +333,7 @@ pub(super) fn log_path(libraries: &Path, port: u16) -> PathBuf {
 }
 
 /// Returns ports that are free now.
-pub(super) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], String> {
+pub(crate) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], String> {
     let mut listeners = Vec::new();
     let mut ports = [0; COUNT];
     for port in &mut ports {
@@ -344,6 +344,6 @@ pub(super) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], String> {
     Ok(ports)
 }
 
-pub(super) fn text(error: impl std::fmt::Display) -> String {
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }

@@ -7,6 +7,7 @@ mod exports;
 mod faults;
 mod ranges;
 mod segments;
+mod tansu;
 mod traces;
 
 use crate::support::cluster::Cluster;

@@ -27,6 +27,8 @@ pub(in crate::source::kafka::wire) struct Shape {
     pub(super) flexible_from: i16,
     pub(super) has_flexible_header: bool,
     pub(super) fields: &'static [Field],
+    /// What the answer itself carries behind its tag 0.
+    pub(super) tag_0: Option<Field>,
 }
 
 const fn always(part: Part) -> Field {
@@ -45,7 +47,7 @@ const fn between(from: i16, to: i16, part: Part) -> Field {
     Field { part, from, to }
 }
 
-/// The answer to a fetch, up to version 15: later ones hide an array behind a tag.
+/// The answer to a fetch, up to version 16.
 pub(super) const FETCH: Shape = Shape {
     flexible_from: 12,
     has_flexible_header: true,
@@ -64,6 +66,16 @@ pub(super) const FETCH: Shape = Shape {
             ])),
         ])),
     ],
+    // The addresses of new leaders.
+    tag_0: Some(since(
+        16,
+        Part::Structures(&[
+            always(Part::Fixed(4)),
+            always(Part::Text),
+            always(Part::Fixed(4)),
+            always(Part::Text),
+        ]),
+    )),
 };
 
 /// The answer to a question for offsets, from version 2 on.
@@ -80,6 +92,7 @@ pub(super) const LIST_OFFSETS: Shape = Shape {
             ])),
         ])),
     ],
+    tag_0: None,
 };
 
 /// The answer to a question for metadata, from version 4 on.
@@ -112,6 +125,7 @@ pub(super) const METADATA: Shape = Shape {
         ])),
         between(8, 10, Part::Fixed(4)),
     ],
+    tag_0: None,
 };
 
 /// The answer to a question for the sizes of logs, from version 1 on.
@@ -131,6 +145,7 @@ pub(super) const DESCRIBE_LOG_DIRS: Shape = Shape {
             since(4, Part::Fixed(8 + 8)),
         ])),
     ],
+    tag_0: None,
 };
 
 /// The answer to a question for versions, of version 0.
@@ -138,6 +153,7 @@ pub(super) const API_VERSIONS: Shape = Shape {
     flexible_from: 3,
     has_flexible_header: false,
     fields: &[always(Part::Fixed(2)), always(Part::Items(6))],
+    tag_0: None,
 };
 
 /// The answer to the choice of a mechanism.
@@ -148,6 +164,7 @@ pub(super) const SASL_HANDSHAKE: Shape = Shape {
         always(Part::Fixed(2)),
         always(Part::Structures(&[always(Part::Text)])),
     ],
+    tag_0: None,
 };
 
 /// The answer to one message of a login.
@@ -160,6 +177,7 @@ pub(super) const SASL_AUTHENTICATE: Shape = Shape {
         always(Part::Bytes),
         since(1, Part::Fixed(8)),
     ],
+    tag_0: None,
 };
 
 impl Shape {
@@ -171,13 +189,16 @@ impl Shape {
             is_flexible: version >= self.flexible_from,
         };
         let header = walk.take(4).and_then(|_| {
-            if walk.is_flexible && self.has_flexible_header {
-                walk.tags()
+            if self.has_flexible_header {
+                walk.tags(None)
             } else {
                 Some(())
             }
         });
-        header.and_then(|()| walk.structure(self.fields)).is_some()
+        header
+            .and_then(|()| walk.fields(self.fields))
+            .and_then(|()| walk.tags(self.tag_0.as_ref()))
+            .is_some()
     }
 }
 
@@ -190,44 +211,61 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn structure(&mut self, fields: &[Field]) -> Option<()> {
-        for field in fields {
-            if !(field.from..=field.to).contains(&self.version) {
-                continue;
-            }
-            match &field.part {
-                Part::Fixed(bytes) => drop(self.take(*bytes)?),
-                Part::Text => {
-                    let length = self.length(2)?;
-                    self.take(length)?;
-                }
-                Part::Bytes => {
-                    let length = self.length(4)?;
-                    self.take(length)?;
-                }
-                Part::Items(bytes) => {
-                    let count = self.length(4)?;
-                    self.take(count.checked_mul(*bytes)?)?;
-                }
-                Part::Structures(fields) => {
-                    let count = self.length(4)?;
-                    for _ in 0..count {
-                        self.structure(fields)?;
-                    }
-                }
-            }
-        }
-        if self.is_flexible {
-            self.tags()
-        } else {
-            Some(())
-        }
+        self.fields(fields)?;
+        self.tags(None)
     }
 
-    fn tags(&mut self) -> Option<()> {
+    fn fields(&mut self, fields: &[Field]) -> Option<()> {
+        for field in fields {
+            if (field.from..=field.to).contains(&self.version) {
+                self.part(&field.part)?;
+            }
+        }
+        Some(())
+    }
+
+    fn part(&mut self, part: &Part) -> Option<()> {
+        match part {
+            Part::Fixed(bytes) => drop(self.take(*bytes)?),
+            Part::Text => {
+                let length = self.length(2)?;
+                self.take(length)?;
+            }
+            Part::Bytes => {
+                let length = self.length(4)?;
+                self.take(length)?;
+            }
+            Part::Items(bytes) => {
+                let count = self.length(4)?;
+                self.take(count.checked_mul(*bytes)?)?;
+            }
+            Part::Structures(fields) => {
+                let count = self.length(4)?;
+                for _ in 0..count {
+                    self.structure(fields)?;
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// Walks over tags; what a known one carries is walked over like any other part.
+    fn tags(&mut self, tag_0: Option<&Field>) -> Option<()> {
+        if !self.is_flexible {
+            return Some(());
+        }
         for _ in 0..self.varint()? {
-            let _tag = self.varint()?;
-            let length = self.varint()?;
-            self.take(usize::try_from(length).ok()?)?;
+            let tag = self.varint()?;
+            let length = usize::try_from(self.varint()?).ok()?;
+            let content = self.take(length)?;
+            let known = tag_0.filter(|field| tag == 0 && self.version >= field.from);
+            if let Some(field) = known {
+                let mut inside = Walk {
+                    rest: content,
+                    ..*self
+                };
+                inside.part(&field.part)?;
+            }
         }
         Some(())
     }
@@ -271,7 +309,7 @@ mod tests {
         DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
     };
     use kafka_protocol::messages::fetch_response::{
-        AbortedTransaction, EpochEndOffset, FetchableTopicResponse, PartitionData,
+        AbortedTransaction, EpochEndOffset, FetchableTopicResponse, NodeEndpoint, PartitionData,
     };
     use kafka_protocol::messages::list_offsets_response::{
         ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
@@ -327,7 +365,7 @@ mod tests {
 
     #[test]
     fn answers_to_fetches_have_their_shape_in_every_version() {
-        for version in 4..=15 {
+        for version in 4..=16 {
             let aborted = AbortedTransaction::default().with_first_offset(3);
             let mut data = PartitionData::default()
                 .with_records(Some(vec![1, 2, 3].into()))
@@ -339,7 +377,11 @@ mod tests {
             if version < 13 {
                 topic.topic = name();
             }
-            let answer = FetchResponse::default().with_responses(vec![topic; 2]);
+            let mut answer = FetchResponse::default().with_responses(vec![topic; 2]);
+            if version >= 16 {
+                let leader = NodeEndpoint::default().with_host(StrBytes::from_static_str("host"));
+                answer.node_endpoints = vec![leader; 2];
+            }
             check(&FETCH, &answer, version);
         }
     }

@@ -15,7 +15,7 @@ use crate::source::kafka::wire::state::{PartitionState, State};
 /// First version that names topics by their ids.
 pub(super) const TOPIC_IDS_FROM: i16 = 13;
 /// Kafka 2.0 knows 8; newer ones than the last bring nothing to a reader of leaders.
-const VERSIONS: (i16, i16) = (4, 15);
+const VERSIONS: (i16, i16) = (4, 16);
 
 /// One partition that a broker was asked for.
 #[derive(Clone, Debug)]
