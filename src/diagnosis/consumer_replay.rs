@@ -13,9 +13,6 @@ const RUN_PAIRS_MIN: u64 = 10;
 /// Records of such a stretch where other partitions saw one too.
 const RUN_PAIRS_MIN_TOGETHER: u64 = 3;
 
-/// Records of all partitions together that hardly anything else explains.
-const TOGETHER_PAIRS_STRONG: u64 = 100;
-
 /// Returns whether the run is a stretch that came again in the same order.
 pub(super) fn is_replay_like(case: &RunCase<'_>) -> bool {
     let (run, together) = (case.run, case.together);
@@ -75,7 +72,7 @@ pub(super) fn weigh(case: &RunCase<'_>, pair: &PairFeatures) -> Weight {
             || class.producers != ProducerKind::Unknown
             || case.run.is_create_time_kept());
     if is_told {
-        return at_most_weak(by_shape(case));
+        return by_shape(case);
     }
     kept(case, pair)
 }
@@ -105,8 +102,10 @@ fn kept(case: &RunCase<'_>, pair: &PairFeatures) -> Weight {
     }
 }
 
+/// A stretch alone is never more than weak: an application that keeps a list of what it has sent
+/// and is started again repeats one too, in all partitions at once and under another producer id.
 fn by_shape(case: &RunCase<'_>) -> Weight {
-    let (run, together) = (case.run, case.together);
+    let run = case.run;
     if run.is_overflow {
         return Weight::Undecided(Evidence::TooManyRuns);
     }
@@ -117,21 +116,7 @@ fn by_shape(case: &RunCase<'_>) -> Weight {
             scattered(run)
         });
     }
-    let is_strong = together.partitions >= 2
-        && together.pairs >= TOGETHER_PAIRS_STRONG
-        && run.class.content != ContentKind::Changed;
-    Weight::Open(if is_strong {
-        Confidence::Strong
-    } else {
-        Confidence::Weak
-    })
-}
-
-fn at_most_weak(weight: Weight) -> Weight {
-    match weight {
-        Weight::Open(_) => Weight::Open(Confidence::Weak),
-        Weight::Undecided(_) | Weight::Excluded(_) => weight,
-    }
+    Weight::Open(Confidence::Weak)
 }
 
 /// Returns what speaks for it in one pair.
@@ -193,7 +178,7 @@ pub(super) fn contradicting(case: &RunCase<'_>, pair: &PairFeatures) -> Vec<Evid
     if pair.class.time != TimeKind::Later {
         evidence.push(time_evidence(case, pair));
     }
-    if case.together.partitions < 2 && !pair.class.is_redelivered {
+    if !pair.class.is_redelivered {
         evidence.push(Evidence::ReplayOrResend);
     }
     evidence

@@ -246,7 +246,7 @@ pub enum Evidence {
     OwnTimestampsPossible,
     /// A process restarted with timestamps kept would look the same.
     KeptTimestampsPossible,
-    /// A restarted process and an application that sends a stretch again look the same.
+    /// A consumer that works again and an application that sends a stretch again look the same.
     ReplayOrResend,
     /// Missing: topic, partition or offset.
     NoCoordinates,

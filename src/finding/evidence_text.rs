@@ -207,7 +207,9 @@ impl fmt::Display for Evidence {
                  producer ids and batches, which this source does not show, would tell",
             ),
             Self::ReplayOrResend => out.write_str(
-                "a restarted process and an application that sends again look the same here",
+                "a consumer that works again and an application that sends a stretch again look \
+                 the same here; missing: a counter of attempts, headers that name the input \
+                 record, or the commits of the consumer group",
             ),
             Self::NoCoordinates => {
                 out.write_str("missing: the source does not say topic, partition and offset")

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{History, diagnose};
 use crate::diagnosis::{ContentHashes, CopyFacts, PairFacts, PairId, Reference};
-use crate::finding::{Cause, Confidence, DeadLetterDialect, NamedCoordinates};
+use crate::finding::{Cause, Confidence, DeadLetterDialect, Evidence, NamedCoordinates};
 use crate::record::{BatchStamp, Timestamp, TimestampType};
 
 fn stamp() -> impl Strategy<Value = BatchStamp> {
@@ -149,6 +149,13 @@ proptest! {
                 prop_assert_eq!(diagnosis.cause, Cause::ProducerRetry);
                 prop_assert!(may_be_certain(pair));
                 prop_assert!(diagnosis.contradicting.is_empty());
+            }
+            if diagnosis.cause == Cause::ConsumerReplay {
+                let named = [&pair.extra, &pair.reference.copy].map(|copy| copy.named.clone());
+                let is_named = named.iter().all(Option::is_some);
+                let is_doubted = diagnosis.contradicting.contains(&Evidence::ReplayOrResend);
+                prop_assert!(is_named || is_doubted);
+                prop_assert!(is_named || diagnosis.confidence == Some(Confidence::Weak));
             }
             prop_assert_eq!(
                 diagnosis.confidence.is_none(), diagnosis.cause == Cause::Undetermined
