@@ -12,7 +12,7 @@ use crate::diagnosis::undetermined;
 use crate::finding::{Cause, Confidence, Diagnosis, Evidence};
 
 /// Longest time that producers go on retrying by default: librdkafka's `message.timeout.ms`.
-const RETRY_MILLIS_MAX: i64 = 300_000;
+pub(super) const RETRY_MILLIS_MAX: i64 = 300_000;
 
 /// How one cause stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
