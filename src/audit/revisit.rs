@@ -164,8 +164,10 @@ impl<'a> Revisit<'a> {
                 .fetch(&positions, &mut block)?
                 .clamp(1, rest.len());
             let (done, after) = rest.split_at(dealt_with);
+            let (done_positions, _) = positions.split_at(dealt_with);
+            let aborted = open.revisitor.aborted_among(done_positions)?;
             self.remapper.apply(&mut block);
-            self.take_block(&block, done, open.source)?;
+            self.take_block(&block, done, (open.source, &aborted))?;
             self.progress.add_revisited(done.len());
             rest = after;
         }
@@ -177,7 +179,7 @@ impl<'a> Revisit<'a> {
         &mut self,
         block: &RecordBlock,
         suspects: &[Occurrence],
-        source: &dyn RecordSource,
+        (source, aborted): (&dyn RecordSource, &[u64]),
     ) -> Result<(), AuditError> {
         let mut views = block.views().peekable();
         for suspect in suspects {
@@ -189,10 +191,12 @@ impl<'a> Revisit<'a> {
             let detail = found.and_then(|view| self.reader.read(self.plan, view, source));
             // Another dedup key at the place: what was read first is gone.
             let detail = detail.filter(|(_, fingerprint)| *fingerprint == suspect.fingerprint);
-            let (detail, fingerprint) = detail.unwrap_or_else(|| {
+            let (mut detail, fingerprint) = detail.unwrap_or_else(|| {
                 self.gone += 1;
                 (gone_detail(suspect, source), suspect.fingerprint)
             });
+            detail.is_aborted |=
+                detail.canonical_key.is_some() && aborted.binary_search(&suspect.position).is_ok();
             self.push(&detail, fingerprint)?;
         }
         Ok(())

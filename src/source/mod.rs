@@ -138,4 +138,10 @@ pub trait RecordRevisitor {
     /// there into `block`, in order. Returns how many positions are dealt with, at least one;
     /// the caller comes again with the rest.
     fn fetch(&mut self, positions: &[u64], block: &mut RecordBlock) -> Result<usize, ReadError>;
+
+    /// Returns which of `positions`, ascending and fetched before, hold records of aborted
+    /// transactions, where the records do not tell it and only reading again does.
+    fn aborted_among(&mut self, _positions: &[u64]) -> Result<Vec<u64>, ReadError> {
+        Ok(Vec::new())
+    }
 }

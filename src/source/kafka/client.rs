@@ -183,4 +183,16 @@ pub trait ClusterClient: Send {
     fn is_aborted(&self, _partition: usize, _producer_id: i64, _offset: i64) -> bool {
         false
     }
+
+    /// Returns which of `offsets`, ascending and read before, hold records of aborted
+    /// transactions, where records do not tell it and only reading again does; nothing where
+    /// [`ClusterClient::is_aborted`] tells. Offsets that cannot be told are not among them.
+    fn aborted_among(
+        &mut self,
+        _partition: usize,
+        _offsets: &[i64],
+        _patience: Duration,
+    ) -> Result<Vec<i64>, KafkaError> {
+        Ok(Vec::new())
+    }
 }

@@ -74,6 +74,29 @@ impl RecordRevisitor for KafkaRevisitor<'_> {
         }
         Ok((positions.len() - rest.len()).max(1))
     }
+
+    fn aborted_among(&mut self, positions: &[u64]) -> Result<Vec<u64>, ReadError> {
+        if self.is_silent {
+            return Ok(Vec::new());
+        }
+        let mut engine = self.source.lock()?;
+        let end = engine.ended_transactions_end(self.partition);
+        let offsets = positions.iter().map(|&position| offset_of(position));
+        let offsets: Vec<i64> = offsets.take_while(|offset| *offset < end).collect();
+        if offsets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let client = &mut engine.client;
+        match client.aborted_among(self.partition, &offsets, self.patience) {
+            Ok(aborted) => Ok(aborted
+                .into_iter()
+                .filter_map(|offset| u64::try_from(offset).ok())
+                .collect()),
+            // A cluster that is gone by now leaves records of which it is not told.
+            Err(KafkaError::Cluster(_)) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl<'a> KafkaRevisitor<'a> {

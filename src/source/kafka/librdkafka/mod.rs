@@ -1,6 +1,7 @@
 //! The reader on librdkafka: partitions without a group, through its batch queue.
 
 mod codes;
+mod committed;
 mod connect;
 mod convert;
 mod ffi;
@@ -23,6 +24,7 @@ use crate::source::kafka::KafkaSpec;
 use crate::source::kafka::LogBounds;
 use crate::source::kafka::{TopicError, TopicListing};
 
+use committed::CommittedReader;
 use convert::{event_of, push_record};
 use ffi::{Message, NativeClient, NativeError, NativeTopic, OffsetQuestion};
 use settings::settings_of;
@@ -63,6 +65,7 @@ pub struct LibrdkafkaClient {
     /// A broker that leads some partition: topic ids are asked of it, since librdkafka may wait
     /// for a controller in vain.
     some_broker: Option<i32>,
+    committed: CommittedReader,
 }
 
 impl LibrdkafkaClient {
@@ -81,6 +84,7 @@ impl LibrdkafkaClient {
             batch: Vec::new(),
             last_error: None,
             some_broker: None,
+            committed: CommittedReader::new(spec),
         })
     }
 
@@ -385,6 +389,17 @@ impl ClusterClient for LibrdkafkaClient {
         };
         self.pending.pop_front();
         Ok(event)
+    }
+
+    fn aborted_among(
+        &mut self,
+        partition: usize,
+        offsets: &[i64],
+        patience: Duration,
+    ) -> Result<Vec<i64>, KafkaError> {
+        let places = self.partitions.iter().map(|of| of.topic_partition.clone());
+        let reader = &mut self.committed;
+        reader.absent_among(places, partition, offsets, patience)
     }
 }
 

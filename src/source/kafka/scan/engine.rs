@@ -353,6 +353,22 @@ impl Engine {
         (void.reason == GapReason::Recreated).then_some(void)
     }
 
+    /// Returns the offset below which records may be of transactions that have ended: the markers
+    /// of their ends are offsets at which no record came.
+    pub(in crate::source::kafka) fn ended_transactions_end(&self, partition: usize) -> i64 {
+        let Some((plan, scan)) = self.plans.get(partition).zip(self.scans.get(partition)) else {
+            return 0;
+        };
+        let (stable_end, ledger) = (plan.bounds.last_stable_offset, scan.ledger());
+        let are_all_listed = ledger.unlisted() == (0, 0) && plan.read_end >= stable_end;
+        let last_hole = ledger.gaps().last().map_or(0, |gap| gap.end);
+        if are_all_listed {
+            stable_end.min(last_hole)
+        } else {
+            stable_end
+        }
+    }
+
     /// Returns what was read of each partition, in their order.
     pub(in crate::source::kafka) fn coverage(&self) -> Vec<PartitionCoverage> {
         let states = self.plans.iter().zip(&self.scans).zip(&self.final_states);
