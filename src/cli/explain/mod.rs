@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser as _, ValueHint};
 
-use crate::cli::flags::{CommandFlags, Flags, RangeFlags, ScanFlags, SourceFlags};
+use crate::cli::flags::{CommandFlags, Flags, IsolationFlag, RangeFlags, ScanFlags, SourceFlags};
 use crate::cli::resolve::{self, RunContext};
 use crate::cli::secret::{self, MASK};
 use crate::cli::usage_error::UsageError;
@@ -179,6 +179,10 @@ fn kcat_connection(sources: &SourceFlags) -> String {
             words.push(format!("-X {}", shell_word(property)));
         }
     }
+    // Without it kcat passes over a copy that was aborted, and shows the record after it.
+    if sources.isolation == Some(IsolationFlag::ReadUncommitted) && !sources.topic.is_empty() {
+        words.push("-X isolation.level=read_uncommitted".to_owned());
+    }
     words.join(" ")
 }
 
@@ -226,7 +230,8 @@ mod tests {
         let line = "dupaudit scan -b old:1 -t ^cha -p 3 -X client.id=a -X sasl.password=*** \
                     --from -2h --by id --isolation read_uncommitted -o - --output-format json";
         let explain = resolved(line, TOPIC_RECORD, &[]).unwrap();
-        assert_eq!(explain.kcat_connection, "-b old:1 -X 'client.id=a'");
+        let connection = "-b old:1 -X 'client.id=a' -X isolation.level=read_uncommitted";
+        assert_eq!(explain.kcat_connection, connection);
         let kafka = explain.scan.kafka.unwrap();
         assert_eq!(kafka.brokers.as_deref(), Some("old:1"));
         assert_eq!(kafka.topics, ["charges"]);
