@@ -17,7 +17,7 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
     let mirror = scene.cluster.create_topic(&format!("eu.{source}"), 3, &[]);
     copy(scene, &source, &mirror);
     let incident = Incident::new("mirror", &[&source, &mirror], MIRROR);
-    confusion.check(scene, &incident);
+    confusion.check(scene.site(), &incident);
 
     let named: [(&str, Naming, bool); 2] = [
         ("dlq-connect", connect, true),
@@ -27,7 +27,7 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
         let dead = scene.cluster.create_topic(name, 1, &[]);
         bury(scene, (&source, &dead), headers, keeps_time);
         let incident = Incident::new(name, &[&source, &dead], DEAD_LETTER);
-        confusion.check(scene, &incident);
+        confusion.check(scene.site(), &incident);
     }
 }
 

@@ -32,12 +32,12 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
         let topic = scene.cluster.create_topic("charges", 3, &[]);
         scene.losing(one_in, fate, || librdkafka(scene, &topic, "ch", &[]));
         let incident = Incident::new(format!("librdkafka, {name}"), &[&topic], RETRY);
-        confusion.check(scene, &incident);
+        confusion.check(scene.site(), &incident);
         for in_flight in ["1", "5"] {
             let topic = scene.cluster.create_topic("charges", 3, &[]);
             scene.losing(one_in / 2, fate, || java(scene, &topic, in_flight));
             let name = format!("Java, {in_flight} in flight, {name}");
-            confusion.check(scene, &Incident::new(name, &[&topic], RETRY));
+            confusion.check(scene.site(), &Incident::new(name, &[&topic], RETRY));
         }
     }
     let topic = scene.cluster.create_topic("charges", 3, &[]);
@@ -46,12 +46,12 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
         librdkafka(scene, &topic, "ch", &one_by_one);
     });
     let incident = Incident::new("librdkafka, record by record", &[&topic], RETRY);
-    confusion.check(scene, &incident);
+    confusion.check(scene.site(), &incident);
     let appended = [("message.timestamp.type", "LogAppendTime")];
     let topic = scene.cluster.create_topic("charges", 3, &appended);
     scene.losing(12, Fate::Close, || librdkafka(scene, &topic, "ch", &[]));
     let incident = Incident::new("librdkafka, LogAppendTime", &[&topic], APPENDED);
-    confusion.check(scene, &incident);
+    confusion.check(scene.site(), &incident);
 }
 
 /// Sends every record once; what comes twice comes of the client's own retries.

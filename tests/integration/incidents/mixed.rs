@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use super::replays::Pace;
 use super::{Confusion, Done, Incident, MIRROR, REPLAY, RESEND, RETRY, Scene};
 use super::{copies, lost_acks, replays, resends};
 use crate::support::ack_proxy::Fate;
@@ -15,7 +16,7 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
                 lost_acks::librdkafka(scene, &topic, "retried", &lingering);
             });
             scope.spawn(|| resends::send_until_told(scene, &topic, "resent", false));
-            scope.spawn(|| replays::kill_three_times(scene, &topic, "replayed", replays::IN_STEP));
+            scope.spawn(|| replays::kill_three_times(scene, &topic, "replayed", Pace::InStep));
         });
     });
     let done = |charge_id: &str| -> Done {
@@ -31,7 +32,7 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
         topics: vec![topic.clone()],
         done: Box::new(move |charge_id, _| done(charge_id)),
     };
-    confusion.check(scene, &mixed);
+    confusion.check(scene.site(), &mixed);
 
     let mirror = scene.cluster.create_topic(&format!("us.{topic}"), 3, &[]);
     copies::copy(scene, &topic, &mirror);
@@ -40,5 +41,5 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
         topics: vec![topic.clone(), mirror],
         done: Box::new(move |charge_id, of| if of == topic { done(charge_id) } else { MIRROR }),
     };
-    confusion.check(scene, &mirrored);
+    confusion.check(scene.site(), &mirrored);
 }

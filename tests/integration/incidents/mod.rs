@@ -2,12 +2,15 @@
 
 mod confusion;
 mod copies;
+mod failover;
 mod lost_acks;
 mod mixed;
+mod process;
 mod replays;
 mod resends;
 mod transactions;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,6 +68,13 @@ impl Incident {
     }
 }
 
+/// Where an incident can be looked at: a cluster, and the folders of a broker's partitions.
+#[derive(Clone, Copy)]
+struct Site<'a> {
+    cluster: &'a Cluster,
+    data: &'a Path,
+}
+
 /// A broker, and a way to it that loses acknowledgements when it is told to.
 struct Scene {
     cluster: Cluster,
@@ -116,6 +126,13 @@ impl Scene {
         }
     }
 
+    fn site(&self) -> Site<'_> {
+        Site {
+            cluster: &self.cluster,
+            data: &self.broker.data,
+        }
+    }
+
     /// Loses one in `one_in` acknowledgements by `fate` while `produce` runs.
     fn losing(&self, one_in: u64, fate: Fate, produce: impl FnOnce()) {
         let before = self.losses.lost.load(Ordering::Relaxed);
@@ -138,12 +155,13 @@ fn causes_of_real_incidents_are_told() {
     let scene = Scene::new(broker);
     let mut confusion = Confusion::default();
     let only = std::env::var("DUPAUDIT_INCIDENTS").unwrap_or_default();
-    let makers: [(&str, Maker); 6] = [
+    let makers: [(&str, Maker); 7] = [
         ("lost-acks", lost_acks::make),
         ("resends", resends::make),
         ("replays", replays::make),
         ("copies", copies::make),
         ("transactions", transactions::make),
+        ("failover", failover::make),
         ("mixed", mixed::make),
     ];
     for (name, make) in makers {

@@ -1,4 +1,4 @@
-//! A consumer that is killed before it commits, and works through its input again.
+//! A consumer whose process is killed before it commits, and works through its input again.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -9,41 +9,48 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::process::{Process, stand_here};
 use super::{Confusion, Incident, REPLAY, Scene};
-use crate::support::cluster::{charge, flush, send};
+use crate::support::cluster::{Cluster, charge, flush, send};
 
 /// Records between two commits.
 const COMMIT_EVERY: usize = 300;
 
 /// How a consumer sends what it makes of its input.
 #[derive(Clone, Copy)]
-pub(super) struct Pace {
-    linger_ms: &'static str,
-    /// Whether it waits for its output to be in the log before it commits.
-    flushes: bool,
+pub(super) enum Pace {
+    /// At once, and its output is in the log before it commits.
+    InStep,
+    /// In large batches, which commits come in the middle of.
+    OutOfStep,
 }
 
-pub(super) const IN_STEP: Pace = Pace {
-    linger_ms: "0",
-    flushes: true,
-};
+impl Pace {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::InStep => "in-step",
+            Self::OutOfStep => "out-of-step",
+        }
+    }
 
-/// Large batches, which commits come in the middle of.
-const OUT_OF_STEP: Pace = Pace {
-    linger_ms: "400",
-    flushes: false,
-};
+    const fn linger_ms(self) -> &'static str {
+        match self {
+            Self::InStep => "0",
+            Self::OutOfStep => "40",
+        }
+    }
+}
 
 pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
     let output = scene.cluster.create_topic("charges", 3, &[]);
-    kill_three_times(scene, &output, "ch", IN_STEP);
+    kill_three_times(scene, &output, "ch", Pace::InStep);
     let incident = Incident::new("killed before its commit", &[&output], REPLAY);
-    confusion.check(scene, &incident);
+    confusion.check(scene.site(), &incident);
 
     let output = scene.cluster.create_topic("charges", 3, &[]);
-    kill_three_times(scene, &output, "ch", OUT_OF_STEP);
+    kill_three_times(scene, &output, "ch", Pace::OutOfStep);
     let name = "killed, commits in the middle of batches";
-    confusion.check(scene, &Incident::new(name, &[&output], REPLAY));
+    confusion.check(scene.site(), &Incident::new(name, &[&output], REPLAY));
 }
 
 /// Fills an input, and turns it into `output` in four lives.
@@ -59,16 +66,32 @@ pub(super) fn kill_three_times(scene: &Scene, output: &str, prefix: &str, pace: 
         );
     }
     flush(&producer);
-    for killed_after in [Some(470), Some(560), Some(390), None] {
-        work(scene, (&input, output), pace, killed_after);
+    for killed_after in ["470", "560", "390", ""] {
+        let cluster = &scene.cluster.bootstrap;
+        let part = ["work", cluster, &input, output, pace.name(), killed_after];
+        let process = Process::start(&part);
+        if killed_after.is_empty() {
+            process.finish();
+        } else {
+            process.kill_there();
+        }
     }
 }
 
-/// Turns input into output, from the last commit to the end or until it is killed.
-fn work(scene: &Scene, of: (&str, &str), pace: Pace, killed_after: Option<usize>) {
+/// The process: turns input into output from the last commit on, to the end or where it is killed.
+pub(super) fn do_work(arguments: &[&str]) {
+    let [bootstrap, input, output, pace, killed_after] = arguments else {
+        panic!("{arguments:?}");
+    };
+    let paces = [Pace::InStep, Pace::OutOfStep];
+    let pace = paces.into_iter().find(|of| of.name() == *pace).unwrap();
+    let cluster = Cluster::new(bootstrap);
+    work(&cluster, (input, output), pace, killed_after.parse().ok());
+}
+
+fn work(cluster: &Cluster, of: (&str, &str), pace: Pace, killed_after: Option<usize>) {
     let (input, output) = of;
-    let consumer: BaseConsumer = scene
-        .cluster
+    let consumer: BaseConsumer = cluster
         .config()
         .set("group.id", format!("works-on-{input}"))
         .set("enable.auto.commit", "false")
@@ -83,9 +106,9 @@ fn work(scene: &Scene, of: (&str, &str), pace: Pace, killed_after: Option<usize>
         committed.unwrap();
     }
     consumer.assign(&assignment).unwrap();
-    let producer = scene.cluster.producer(&[
+    let producer = cluster.producer(&[
         ("enable.idempotence", "true"),
-        ("linger.ms", pace.linger_ms),
+        ("linger.ms", pace.linger_ms()),
     ]);
     let (mut done, mut ended) = (0, BTreeSet::new());
     while ended.len() < 3 {
@@ -103,11 +126,12 @@ fn work(scene: &Scene, of: (&str, &str), pace: Pace, killed_after: Option<usize>
             Err(error) => panic!("{error}"),
         }
         if killed_after == Some(done) {
+            // What it sent is in the log, and nobody is told of it.
             flush(&producer);
-            return;
+            stand_here();
         }
         if done % COMMIT_EVERY == 0 && done > 0 {
-            if pace.flushes {
+            if let Pace::InStep = pace {
                 flush(&producer);
             }
             consumer.commit_consumer_state(CommitMode::Sync).unwrap();

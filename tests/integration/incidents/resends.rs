@@ -9,9 +9,10 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 
+use super::process::{Process, stand_here};
 use super::{Confusion, Done, Incident, RESEND, Scene};
 use crate::support::ack_proxy::Fate;
-use crate::support::cluster::{charge, flush, send};
+use crate::support::cluster::{Cluster, charge, flush, send};
 
 const CHARGES: usize = 900;
 
@@ -32,21 +33,24 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
             send_until_told(scene, &topic, "ch", has_counter);
         });
         let name = format!("application sends again {name}");
-        confusion.check(scene, &Incident::new(name, &[&topic], RESEND));
+        confusion.check(scene.site(), &Incident::new(name, &[&topic], RESEND));
     }
     let topic = scene.cluster.create_topic("charges", 3, &[]);
     restart_idempotent(scene, &topic, 12, 5);
     let incident = Incident::new("idempotent producer restarted", &[&topic], RESEND);
-    confusion.check(scene, &incident);
+    confusion.check(scene.site(), &incident);
 
     let topic = scene.cluster.create_topic("charges", 3, &[]);
     restart_idempotent(scene, &topic, 4, 60);
     let incident = Incident::new("idempotent producer far behind", &[&topic], STRETCH);
-    confusion.check(scene, &incident);
+    confusion.check(scene.site(), &incident);
 
     let topic = scene.cluster.create_topic("charges", 3, &[]);
     buy_again(scene, &topic);
-    confusion.check_clean(scene, &Incident::new("the same again", &[&topic], RESEND));
+    confusion.check_clean(
+        scene.site(),
+        &Incident::new("the same again", &[&topic], RESEND),
+    );
 }
 
 /// What the client said of each record by its number.
@@ -141,23 +145,33 @@ pub(super) fn send_until_told(scene: &Scene, topic: &str, prefix: &str, has_coun
     }
 }
 
-/// An application with a list of what is to be sent, which crosses off in bulk what was, and
-/// is killed again and again.
+/// An application with a list of what is to be sent, which crosses off in bulk what was sent, and
+/// whose process is killed again and again before it crosses off the last few.
 fn restart_idempotent(scene: &Scene, topic: &str, lives: usize, left: usize) {
     let mut crossed_off = 0;
     for life in 0..lives {
-        let mut config = scene.cluster.config();
-        config.set("enable.idempotence", "true");
-        let application = Application::new(&mut config, topic, "ch", false);
         let end = CHARGES * (life + 1) / lives;
-        for number in crossed_off..end {
-            application.send(number, 1);
-            thread::sleep(Duration::from_millis(1));
-        }
-        application.producer.flush(Duration::from_secs(20)).unwrap();
-        // Killed before it crosses off the last few.
+        let (from, to) = (crossed_off.to_string(), end.to_string());
+        let part = ["send-list", &scene.cluster.bootstrap, topic, &from, &to];
+        Process::start(&part).kill_there();
         crossed_off = end - left;
     }
+}
+
+/// The process: sends a part of the list, each charge once, and does not live to cross it off.
+pub(super) fn do_send_list(arguments: &[&str]) {
+    let [bootstrap, topic, from, to] = arguments else {
+        panic!("{arguments:?}");
+    };
+    let mut config = Cluster::new(bootstrap).config();
+    config.set("enable.idempotence", "true");
+    let application = Application::new(&mut config, topic, "ch", false);
+    for number in from.parse().unwrap()..to.parse().unwrap() {
+        application.send(number, 1);
+        thread::sleep(Duration::from_millis(1));
+    }
+    application.producer.flush(Duration::from_secs(20)).unwrap();
+    stand_here();
 }
 
 /// The same customer pays the same for the same, under another charge id.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::producer::Producer;
 
-use super::confusion::{SEGMENTS, TOPIC, scan, segments, topics};
+use super::confusion::{LIBRDKAFKA, SEGMENTS, TOPIC, scan, segments, topics};
 use super::{Confusion, Done, Incident, Scene};
 use crate::support::Workspace;
 use crate::support::cluster::{charge, flush, send};
@@ -17,12 +17,20 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
     let topic = scene.cluster.create_topic("charges", 3, &[]);
     abort_some(scene, &topic);
     let incident = Incident::new("aborted transactions", &[&topic], ABORTED);
-    confusion.check_clean(scene, &incident);
+    confusion.check_clean(scene.site(), &incident);
 
     // An export of uncommitted records does not show which of them were aborted.
     let sources = [
-        (TOPIC, topics(scene, &incident)),
-        (SEGMENTS, segments(scene, &incident)),
+        (TOPIC, topics(scene.site(), &incident)),
+        (
+            LIBRDKAFKA,
+            [
+                topics(scene.site(), &incident),
+                vec!["--reader=librdkafka".to_owned()],
+            ]
+            .concat(),
+        ),
+        (SEGMENTS, segments(scene.site(), &incident)),
     ];
     for (source, mut arguments) in sources {
         arguments.push("--isolation=read_uncommitted".to_owned());

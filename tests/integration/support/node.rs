@@ -90,7 +90,7 @@ impl Node {
 pub(crate) struct Nodes {
     pub(crate) processes: Vec<Node>,
     pub(crate) bootstrap: String,
-    /// Ports of the listeners asked for beside the plain one.
+    /// Ports of the listeners asked for beside the plain one, then of the proxied ones.
     pub(crate) ports: Vec<u16>,
     folder: PathBuf,
 }
@@ -105,6 +105,8 @@ pub(crate) struct NodesSpec<'a> {
     /// Names and protocols of more listeners of the first broker, and the hosts they give out,
     /// with a port where it is another's.
     pub(crate) listeners: &'a [(&'a str, &'a str, &'a str)],
+    /// Ports of proxies, which the brokers after the first give out for a listener `PROXIED`.
+    pub(crate) proxies: &'a [u16],
     /// More properties; `FOLDER` stands for the cluster's folder.
     pub(crate) properties: &'a str,
     /// More arguments for the storage tool.
@@ -148,7 +150,7 @@ impl Nodes {
         let mut nodes = Self {
             processes: Vec::new(),
             bootstrap: String::new(),
-            ports: more[..spec.listeners.len()].to_vec(),
+            ports: more[..spec.listeners.len() + spec.proxies.len()].to_vec(),
             folder,
         };
         let controller = own[0];
@@ -186,6 +188,15 @@ impl Nodes {
                 });
                 protocols.push(format!("{name}:{protocol}"));
             }
+        }
+        let proxies = spec.proxies.iter().zip(&self.ports[spec.listeners.len()..]);
+        if let Some((proxy, own)) = proxies
+            .zip(2..)
+            .find_map(|(of, to)| (to == number).then_some(of))
+        {
+            listeners.push(format!("PROXIED://127.0.0.1:{own}"));
+            advertised.push(format!("PROXIED://127.0.0.1:{proxy}"));
+            protocols.push("PROXIED:PLAINTEXT".to_owned());
         }
         let roles = if is_controller {
             "broker,controller"
@@ -250,6 +261,11 @@ log.initial.task.delay.ms=500
         };
         nodes.wait_until_all_answer(std::slice::from_ref(&nodes.bootstrap))?;
         Ok(nodes)
+    }
+
+    /// Returns where a broker keeps the folders of partitions.
+    pub(crate) fn data(&self, number: usize) -> PathBuf {
+        self.folder.join(format!("data-{number}"))
     }
 
     pub(crate) fn cluster(&self) -> Cluster {
