@@ -8,12 +8,14 @@ use crate::finding::NamedCoordinates;
 use crate::record::BatchStamp;
 use crate::record::Timestamp;
 use crate::record::TimestampType;
+use crate::sorted_run::encoding;
 use crate::sorted_run::sort_key;
 
 /// A record of a suspected group, read again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Detail {
     /// Canonical dedup key; nothing where the record could not be read again.
+    #[serde(with = "encoding::optional_byte_string")]
     pub(super) canonical_key: Option<Vec<u8>>,
     pub(super) split: u32,
     pub(super) position: u64,
@@ -27,8 +29,10 @@ pub(super) struct Detail {
     /// Line of the file, where the record came from one.
     pub(super) line: Option<u64>,
     pub(super) file: Option<String>,
+    #[serde(with = "encoding::optional_byte_string")]
     pub(super) key: Option<Vec<u8>>,
     /// Headers in their encoding, where the source shows them.
+    #[serde(with = "encoding::optional_byte_string")]
     pub(super) headers: Option<Vec<u8>>,
     /// Hashes of what the record holds.
     pub(super) content: ContentHashes,
@@ -37,8 +41,10 @@ pub(super) struct Detail {
     pub(super) batch: Option<BatchStamp>,
     /// Whether its transaction is known to be aborted.
     pub(super) is_aborted: bool,
+    #[serde(with = "encoding::optional_byte_string")]
     pub(super) value: Option<Vec<u8>>,
     /// A CSV row's value as a JSON object, for comparing it cell by cell.
+    #[serde(with = "encoding::optional_byte_string")]
     pub(super) row_json: Option<Vec<u8>>,
     pub(super) amount: AmountText,
     pub(super) currency: Option<String>,
@@ -84,6 +90,35 @@ impl Detail {
             batch: self.batch,
             is_aborted: self.is_aborted.then_some(true),
             named: self.named.clone(),
+        }
+    }
+
+    /// Returns what the report needs of the record once it is in its group.
+    pub(super) fn for_report(&self, with_value: bool) -> Self {
+        Self {
+            canonical_key: None,
+            headers: None,
+            named: None,
+            value: self.value.as_ref().filter(|_| with_value).cloned(),
+            row_json: None,
+            split: self.split,
+            position: self.position,
+            topic: self.topic.clone(),
+            partition: self.partition,
+            offset: self.offset,
+            timestamp_millis: self.timestamp_millis,
+            is_log_append_time: self.is_log_append_time,
+            has_byte_offset: self.has_byte_offset,
+            line: self.line,
+            file: self.file.clone(),
+            key: self.key.clone(),
+            content: ContentHashes::default(),
+            batch: None,
+            is_aborted: self.is_aborted,
+            amount: self.amount.clone(),
+            currency: self.currency.clone(),
+            subject: self.subject.clone(),
+            is_in_range: self.is_in_range,
         }
     }
 

@@ -31,6 +31,7 @@ use crate::record::SplitId;
 use crate::record::TimestampType;
 use crate::scan_json::field_text;
 use crate::sorted_run::blob::{BlobSorter, SortedBlobs};
+use crate::sorted_run::encoding::Encoder;
 use crate::sorted_run::fixed::SortedFixed;
 use crate::source::PositionUnit;
 use crate::source::RecordRevisitor;
@@ -63,6 +64,7 @@ pub(super) struct Revisit<'a> {
     remapper: Remapper,
     reader: DetailReader<'a>,
     sorter: BlobSorter,
+    encoder: Encoder,
     progress: &'a AuditProgress,
     gone: u64,
 }
@@ -91,6 +93,7 @@ impl<'a> Revisit<'a> {
             remapper: Remapper::new(plan),
             reader: DetailReader::new(plan),
             sorter: BlobSorter::new(spill_dir, plan.memory_share(4)),
+            encoder: Encoder::default(),
             progress,
             gone: 0,
         }
@@ -205,8 +208,8 @@ impl<'a> Revisit<'a> {
     fn push(&mut self, detail: &Detail, fingerprint: Fingerprint) -> Result<(), AuditError> {
         let mut sort_key = Vec::with_capacity(96);
         detail.write_sort_key(fingerprint, &mut sort_key);
-        let payload = postcard::to_stdvec(detail).map_err(AuditError::from)?;
-        Ok(self.sorter.push(&sort_key, &payload)?)
+        let payload = self.encoder.encode(detail).map_err(AuditError::from)?;
+        Ok(self.sorter.push(&sort_key, payload)?)
     }
 }
 

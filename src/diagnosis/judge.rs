@@ -96,10 +96,22 @@ const RULES: [Rule; 6] = [
     },
 ];
 
-/// Returns the cause of a run, and of each of its pairs.
-pub(super) fn cause(case: &RunCase<'_>) -> Cause {
-    let weights = weights(case, &case.run.sample);
-    decide(&weights).map_or(Cause::Undetermined, |(cause, _)| cause)
+/// Returns the cause of a run and of each of its pairs, and how sure it is of all of them.
+pub(super) fn decision(case: &RunCase<'_>) -> Option<(Cause, Confidence)> {
+    decide(&weights(case, &case.run.sample))
+}
+
+/// Returns how sure a run's cause is of one of its pairs.
+pub(super) fn confidence(
+    case: &RunCase<'_>,
+    pair: &PairFeatures,
+    (cause, of_run): (Cause, Confidence),
+) -> Confidence {
+    if cause == Cause::ProducerRetry && producer_retry::is_certain(case, pair, of_run) {
+        Confidence::Certain
+    } else {
+        of_run
+    }
 }
 
 /// Returns the diagnosis of one pair of a run.
@@ -115,7 +127,7 @@ pub(super) fn diagnose(case: &RunCase<'_>, pair: &PairFeatures, episode: u64) ->
         Weight::Open(_) | Weight::Undecided(_) => None,
     });
     let excluded = excluded.collect();
-    let Some((rule, confidence)) = rule else {
+    let Some((rule, of_run)) = rule else {
         return Diagnosis {
             cause: Cause::Undetermined,
             confidence: None,
@@ -125,15 +137,9 @@ pub(super) fn diagnose(case: &RunCase<'_>, pair: &PairFeatures, episode: u64) ->
             episode,
         };
     };
-    let is_certain =
-        rule.cause == Cause::ProducerRetry && producer_retry::is_certain(case, pair, confidence);
     Diagnosis {
         cause: rule.cause,
-        confidence: Some(if is_certain {
-            Confidence::Certain
-        } else {
-            confidence
-        }),
+        confidence: Some(confidence(case, pair, (rule.cause, of_run))),
         supporting: (rule.supporting)(case, pair),
         contradicting: (rule.contradicting)(case, pair),
         excluded,

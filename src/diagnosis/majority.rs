@@ -8,20 +8,30 @@ use crate::finding::{Cause, Confidence, Diagnosis};
 /// Different diagnoses told apart within a group; what comes after them is not counted.
 const KEPT_MAX: usize = 64;
 
+/// What a diagnosis comes to, without its evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Verdict {
+    /// The cause.
+    pub cause: Cause,
+    /// How sure it is; nothing for `undetermined`.
+    pub confidence: Option<Confidence>,
+    /// The episode that the extra record belongs to.
+    pub episode: u64,
+}
+
 /// Counts the diagnoses of one group's extra records.
 #[derive(Clone, Debug, Default)]
 pub struct MajorityDiagnosis {
-    counts: BTreeMap<(Cause, Option<Confidence>, u64), (u64, Diagnosis)>,
+    counts: BTreeMap<Verdict, (u64, Diagnosis)>,
 }
 
 impl MajorityDiagnosis {
-    /// Adds the diagnosis of an extra record.
-    pub fn add(&mut self, diagnosis: &Diagnosis) {
-        let key = (diagnosis.cause, diagnosis.confidence, diagnosis.episode);
-        if let Some((count, _)) = self.counts.get_mut(&key) {
+    /// Adds the verdict on an extra record; its diagnosis is asked for where none like it came.
+    pub fn add(&mut self, verdict: Verdict, diagnosis: impl FnOnce() -> Diagnosis) {
+        if let Some((count, _)) = self.counts.get_mut(&verdict) {
             *count += 1;
         } else if self.counts.len() < KEPT_MAX {
-            self.counts.insert(key, (1, diagnosis.clone()));
+            self.counts.insert(verdict, (1, diagnosis()));
         }
     }
 
@@ -29,16 +39,21 @@ impl MajorityDiagnosis {
     /// [`Cause::ALL`], then to the less sure confidence, then to the first episode.
     pub fn into_diagnosis(self) -> Option<Diagnosis> {
         let mut causes: BTreeMap<Cause, u64> = BTreeMap::new();
-        for ((cause, _, _), (count, _)) in &self.counts {
-            *causes.entry(*cause).or_default() += count;
+        for (verdict, (count, _)) in &self.counts {
+            *causes.entry(verdict.cause).or_default() += count;
         }
         let cause = causes
             .into_iter()
             .min_by_key(|(cause, count)| (Reverse(*count), *cause))?
             .0;
-        let of_cause = self.counts.into_iter().filter(|(key, _)| key.0 == cause);
-        let most = of_cause.min_by_key(|((_, confidence, episode), (count, _))| {
-            (Reverse(*count), Reverse(*confidence), *episode)
+        let is_of_cause = |(verdict, _): &(Verdict, _)| verdict.cause == cause;
+        let of_cause = self.counts.into_iter().filter(is_of_cause);
+        let most = of_cause.min_by_key(|(verdict, (count, _))| {
+            (
+                Reverse(*count),
+                Reverse(verdict.confidence),
+                verdict.episode,
+            )
         });
         most.map(|(_, (_, diagnosis))| diagnosis)
     }
@@ -59,16 +74,25 @@ mod tests {
         }
     }
 
+    fn add(majority: &mut MajorityDiagnosis, diagnosis: &Diagnosis) {
+        let verdict = Verdict {
+            cause: diagnosis.cause,
+            confidence: diagnosis.confidence,
+            episode: diagnosis.episode,
+        };
+        majority.add(verdict, || diagnosis.clone());
+    }
+
     #[test]
     fn most_extras_decide_and_ties_go_by_the_order_of_causes() {
         let retry = diagnosis(Cause::ProducerRetry, Confidence::Certain, 1);
         let mirror = diagnosis(Cause::MirrorCopy, Confidence::Weak, 2);
         let mut majority = MajorityDiagnosis::default();
         assert_eq!(majority.clone().into_diagnosis(), None);
-        majority.add(&mirror);
-        majority.add(&retry);
+        add(&mut majority, &mirror);
+        add(&mut majority, &retry);
         assert_eq!(majority.clone().into_diagnosis(), Some(retry.clone()));
-        majority.add(&mirror);
+        add(&mut majority, &mirror);
         assert_eq!(majority.into_diagnosis(), Some(mirror));
     }
 
@@ -77,8 +101,8 @@ mod tests {
         let certain = diagnosis(Cause::ProducerRetry, Confidence::Certain, 1);
         let strong = diagnosis(Cause::ProducerRetry, Confidence::Strong, 1);
         let mut majority = MajorityDiagnosis::default();
-        majority.add(&certain);
-        majority.add(&strong);
+        add(&mut majority, &certain);
+        add(&mut majority, &strong);
         assert_eq!(majority.into_diagnosis(), Some(strong));
     }
 }

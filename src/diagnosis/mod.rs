@@ -6,6 +6,11 @@
 //! hands back a [`PairMark`] for each pair as soon as its run is known. [`Diagnoses`], once all
 //! pairs are in, turns any mark into its [`Diagnosis`]. A run's cause is the cause of all its
 //! pairs; evidence and confidence are a pair's own.
+//!
+//! Time is linear in the pairs. Memory is bounded whatever comes: of the partition at hand 16 open
+//! runs and 64 bursts are looked at, a few pairs wait for their run, of a group 64 copies are kept,
+//! and runs are sums, of which `run::finder` keeps a fixed number for each partition and in all.
+//! Pairs and marks go through sorters that spill.
 
 mod aborted_transaction;
 mod application_resend;
@@ -19,7 +24,7 @@ mod producer_retry;
 mod run;
 mod undetermined;
 
-pub use majority::MajorityDiagnosis;
+pub use majority::{MajorityDiagnosis, Verdict};
 pub use pair::{
     ContentHashes, CopyFacts, CopyHistory, PairFacts, PairFeatures, PairId, Reference,
     named_coordinates,
@@ -31,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::judge::RunCase;
 use crate::diagnosis::run::{Run, RunFinder, Together};
-use crate::finding::{Cause, Diagnosis, Episode};
+use crate::finding::{Cause, Confidence, Diagnosis, Episode};
 
 /// What the diagnosis has to know of the audit as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,6 +112,8 @@ pub struct Diagnoses {
     context: DiagnosisContext,
     episodes: Vec<Episode>,
     episode_numbers: Vec<u64>,
+    /// The cause of each run, and how sure it is.
+    decisions: Vec<Option<(Cause, Confidence)>>,
     /// Sources by mirrors, of the topics that runs lie in.
     mirrors: BTreeMap<String, String>,
 }
@@ -120,25 +127,51 @@ impl Diagnoses {
             context,
             episodes: Vec::new(),
             episode_numbers: Vec::new(),
+            decisions: Vec::new(),
         };
         let cases = (0..diagnoses.runs.len()).filter_map(|index| diagnoses.case(index));
-        let causes: Vec<Cause> = cases.map(|case| judge::cause(&case)).collect();
+        diagnoses.decisions = cases.map(|case| judge::decision(&case)).collect();
+        let cause = |decision: &Option<(Cause, Confidence)>| {
+            decision.map_or(Cause::Undetermined, |(cause, _)| cause)
+        };
+        let causes: Vec<Cause> = diagnoses.decisions.iter().map(cause).collect();
         let (episodes, numbers) = run::episodes(&diagnoses.runs, &causes, &diagnoses.context);
         diagnoses.episodes = episodes;
         diagnoses.episode_numbers = numbers;
         diagnoses
     }
 
-    /// Returns the diagnosis of a marked extra record.
+    /// Returns what the diagnosis of a marked extra record comes to; gathers no evidence.
+    ///
+    /// # Panics
+    /// Where the mark is of another audit.
+    pub fn verdict(&self, mark: &PairMark) -> Verdict {
+        let (index, case) = self.run_of(mark);
+        let decision = self.decisions.get(index).copied().flatten();
+        Verdict {
+            cause: decision.map_or(Cause::Undetermined, |(cause, _)| cause),
+            confidence: decision.map(|of_run| judge::confidence(&case, &mark.features, of_run)),
+            episode: self.episode_of(index),
+        }
+    }
+
+    /// Returns the diagnosis of a marked extra record, with its evidence.
     ///
     /// # Panics
     /// Where the mark is of another audit.
     pub fn diagnosis(&self, mark: &PairMark) -> Diagnosis {
+        let (index, case) = self.run_of(mark);
+        judge::diagnose(&case, &mark.features, self.episode_of(index))
+    }
+
+    fn run_of(&self, mark: &PairMark) -> (usize, RunCase<'_>) {
         let index = usize::try_from(mark.run).unwrap_or(usize::MAX);
         let case = self.case(index);
-        let case = case.expect("a mark is of a run of the same audit");
-        let episode = self.episode_numbers.get(index).copied();
-        judge::diagnose(&case, &mark.features, episode.unwrap_or_default())
+        (index, case.expect("a mark is of a run of the same audit"))
+    }
+
+    fn episode_of(&self, run: usize) -> u64 {
+        self.episode_numbers.get(run).copied().unwrap_or_default()
     }
 
     /// Returns the episodes, most extra records first; their groups and amounts are not counted.

@@ -1,6 +1,7 @@
 //! Sorts what does not fit in memory, through checksummed runs in unlinked files.
 
 pub mod blob;
+pub mod encoding;
 pub mod fixed;
 mod merge;
 pub mod sort_key;

@@ -18,6 +18,7 @@ use crate::finding::Confidence;
 use crate::impact::plain_decimal;
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
+use crate::sorted_run::encoding::Encoder;
 
 /// A group with its diagnosis, set aside until all are known.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,26 +42,30 @@ pub(super) fn diagnose(
     context: DiagnosisContext,
     mut marks: BlobSorter,
 ) -> Result<(Diagnoses, SortedBlobs), AuditError> {
+    let mut encoder = Encoder::default();
     let mut diagnoser = Diagnoser::new(context);
     while let Some((_, payload)) = pairs.next()? {
         let pair: PairFacts = postcard::from_bytes(payload)?;
         diagnoser.push(pair);
         while let Some(mark) = diagnoser.next_mark() {
-            push_mark(&mut marks, &mark)?;
+            push_mark(&mut marks, &mut encoder, &mark)?;
         }
     }
     let (diagnoses, rest) = diagnoser.finish();
     for mark in rest {
-        push_mark(&mut marks, &mark)?;
+        push_mark(&mut marks, &mut encoder, &mark)?;
     }
     Ok((diagnoses, marks.finish()?))
 }
 
-fn push_mark(marks: &mut BlobSorter, mark: &PairMark) -> Result<(), AuditError> {
+fn push_mark(
+    marks: &mut BlobSorter,
+    encoder: &mut Encoder,
+    mark: &PairMark,
+) -> Result<(), AuditError> {
     let [group, _] = mark.id.fingerprint;
-    let mut place = group.to_be_bytes().to_vec();
-    place.extend_from_slice(&mark.id.occurrence.to_be_bytes());
-    Ok(marks.push(&place, &postcard::to_stdvec(mark)?)?)
+    let place = [group, mark.id.occurrence].map(u64::to_be_bytes);
+    Ok(marks.push(place.as_flattened(), encoder.encode(mark)?)?)
 }
 
 /// Gives every group its diagnosis and adds it up.
@@ -70,6 +75,7 @@ pub(super) struct Conclusion<'a> {
     pub(super) spool: Option<&'a File>,
     pub(super) totals: Totals,
     pub(super) sorter: BlobSorter,
+    encoder: Encoder,
     /// The largest episode of each cause, until its evidence is kept.
     largest: Vec<u64>,
 }
@@ -89,6 +95,7 @@ impl<'a> Conclusion<'a> {
             spool,
             totals: Totals::new(spill_dir, plan.memory_share(16)),
             sorter: BlobSorter::new(spill_dir, plan.memory_share(8)),
+            encoder: Encoder::default(),
             largest: largest_episodes(diagnoses),
         }
     }
@@ -107,18 +114,18 @@ impl<'a> Conclusion<'a> {
         let mut verdicts = Vec::new();
         for detail in walk_details(&gathered.records, self.spool).skip(1) {
             let mark = self.next_mark()?;
-            let diagnosis = self.diagnoses.diagnosis(&mark);
+            let said = self.diagnoses.verdict(&mark);
             let verdict = VerdictRun {
                 count: 1,
-                cause: diagnosis.cause,
-                confidence: diagnosis.confidence,
-                episode: diagnosis.episode,
+                cause: said.cause,
+                confidence: said.confidence,
+                episode: said.episode,
             };
-            if let Some(place) = self.largest.iter().position(|id| *id == diagnosis.episode) {
+            if let Some(place) = self.largest.iter().position(|id| *id == said.episode) {
                 self.largest.swap_remove(place);
-                self.totals.keep_evidence(&diagnosis);
+                self.totals.keep_evidence(&self.diagnoses.diagnosis(&mark));
             }
-            majority.add(&diagnosis);
+            majority.add(said, || self.diagnoses.diagnosis(&mark));
             totals.add(&detail?, verdict);
             VerdictRun::push(&mut verdicts, verdict);
         }
@@ -144,7 +151,7 @@ impl<'a> Conclusion<'a> {
         };
         self.totals.add(&concluded.gathered, totals)?;
         let order = &concluded.gathered.report_order;
-        Ok(self.sorter.push(order, &postcard::to_stdvec(&concluded)?)?)
+        Ok(self.sorter.push(order, self.encoder.encode(&concluded)?)?)
     }
 
     /// Groups and marks are in one order, and every extra record has a mark.

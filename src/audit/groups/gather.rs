@@ -10,6 +10,7 @@ use crate::audit::plan::AuditPlan;
 use crate::diagnosis::PairFacts;
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
+use crate::sorted_run::encoding::Encoder;
 use crate::sorted_run::sort_key;
 
 /// All groups, numbered from 0, and the pairs of their extra records.
@@ -27,6 +28,7 @@ struct Gathering<'a> {
     spool: OccurrenceSpool,
     groups: BlobSorter,
     pairs: BlobSorter,
+    encoder: Encoder,
     group_count: u64,
     current: Option<GroupBuilder>,
     /// Pairs of the current group while it is not known to be one to report.
@@ -49,6 +51,7 @@ pub(super) fn gather(
         spool: OccurrenceSpool::new(spill_dir, plan.show_values),
         groups: BlobSorter::new(spill_dir, plan.memory_share(8)),
         pairs: BlobSorter::new(spill_dir, plan.memory_share(8)),
+        encoder: Encoder::default(),
         group_count: 0,
         current: None,
         held: Vec::new(),
@@ -133,8 +136,8 @@ impl Gathering<'_> {
         self.parts += 1;
         let gathered = group.finish(self.fingerprint, self.parts, &mut self.spool)?;
         let number = self.group_count.to_be_bytes();
-        self.groups
-            .push(&number, &postcard::to_stdvec(&gathered)?)?;
+        let encoded = self.encoder.encode(&gathered)?;
+        self.groups.push(&number, encoded)?;
         self.group_count += 1;
         Ok(())
     }
@@ -155,7 +158,7 @@ impl Gathering<'_> {
             let [group, _] = pair.id.fingerprint;
             sort_key::push_u64(&mut place, group);
             sort_key::push_u64(&mut place, pair.id.occurrence);
-            self.pairs.push(&place, &postcard::to_stdvec(&pair)?)?;
+            self.pairs.push(&place, self.encoder.encode(&pair)?)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::audit::groups::spool::{OccurrenceSpool, Spooled, SpooledRecord};
 use crate::diagnosis::{CopyHistory, PairFacts, PairId};
 use crate::record::Headers;
 use crate::scan_json::differing_paths;
+use crate::sorted_run::encoding;
 use crate::sorted_run::sort_key;
 
 /// Differing field paths listed per group; a group with more names the first of them.
@@ -19,6 +20,7 @@ const DIFFERING_MAX: usize = 1000;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct GatheredGroup {
     /// Canonical dedup key; nothing where no record could be read again.
+    #[serde(with = "encoding::optional_byte_string")]
     pub(super) canonical_key: Option<Vec<u8>>,
     pub(super) fingerprint: [u64; 2],
     /// 1, or which of the parts that `--within` splits the key into.
@@ -34,6 +36,7 @@ pub(super) struct GatheredGroup {
     pub(super) doubts: Doubts,
     pub(super) subject: Option<String>,
     /// Place in the order of the report.
+    #[serde(with = "encoding::byte_string")]
     pub(super) report_order: Vec<u8>,
     pub(super) records: Spooled,
 }

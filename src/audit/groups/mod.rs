@@ -5,6 +5,8 @@ mod gather;
 mod group_builder;
 mod spool;
 pub(super) mod totals;
+#[cfg(test)]
+mod undiagnosed;
 
 use std::fs::File;
 use std::path::Path;

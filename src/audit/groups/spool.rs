@@ -14,6 +14,8 @@ use crate::finding::Confidence;
 use crate::finding::OccurrenceList;
 use crate::finding::ReportedRecord;
 use crate::record::lossless_text;
+use crate::sorted_run::encoding;
+use crate::sorted_run::encoding::Encoder;
 
 /// Bytes of occurrences that a group carries with it; more go to the spool file.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -22,7 +24,7 @@ const INLINE_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Spooled {
     /// With the group: details one after the other, each behind its length.
-    Inline(Vec<u8>),
+    Inline(#[serde(with = "encoding::byte_string")] Vec<u8>),
     /// In the spool file.
     InFile {
         /// Where they begin.
@@ -71,6 +73,7 @@ impl OccurrenceSpool {
 #[derive(Default)]
 pub(super) struct SpooledRecord {
     buffer: Vec<u8>,
+    encoder: Encoder,
     start: Option<u64>,
     length: u64,
 }
@@ -87,18 +90,12 @@ impl SpooledRecord {
     }
 
     fn encode(&mut self, detail: &Detail, with_values: bool) {
-        let mut kept = detail.clone();
-        kept.canonical_key = None;
-        kept.row_json = None;
-        kept.headers = None;
-        kept.named = None;
-        if !with_values {
-            kept.value = None;
-        }
-        let encoded = postcard::to_stdvec(&kept).expect("a detail can be encoded");
+        let kept = detail.for_report(with_values);
+        let encoded = self.encoder.encode(&kept);
+        let encoded = encoded.expect("a detail can be encoded");
         let length = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
         self.buffer.extend_from_slice(&length.to_le_bytes());
-        self.buffer.extend_from_slice(&encoded);
+        self.buffer.extend_from_slice(encoded);
     }
 
     fn flush(&mut self, spool: &mut OccurrenceSpool) -> io::Result<()> {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnosis::{
     ContentHashes, CopyFacts, CopyHistory, Diagnoser, DiagnosisContext, MajorityDiagnosis,
-    PairFacts, PairId,
+    PairFacts, PairId, Verdict,
 };
 use crate::finding::{Cause, Confidence, Diagnosis, Episode};
 use crate::record::{BatchStamp, Timestamp, TimestampType};
@@ -198,12 +198,23 @@ fn diagnose(pairs: Vec<PairFacts>, context: DiagnosisContext) -> Diagnosed {
     for mark in &marks {
         let encoded = postcard::to_stdvec(mark).unwrap();
         let mark = postcard::from_bytes(&encoded).unwrap();
-        let before = by_extra.insert(mark_id(&mark), diagnoses.diagnosis(&mark));
+        let diagnosis = diagnoses.diagnosis(&mark);
+        let verdict = verdict_of(&diagnosis);
+        assert_eq!(diagnoses.verdict(&mark), verdict, "{diagnosis:#?}");
+        let before = by_extra.insert(mark_id(&mark), diagnosis);
         assert!(before.is_none(), "one diagnosis for each extra record");
     }
     Diagnosed {
         by_extra,
         episodes: diagnoses.episodes().to_vec(),
+    }
+}
+
+fn verdict_of(diagnosis: &Diagnosis) -> Verdict {
+    Verdict {
+        cause: diagnosis.cause,
+        confidence: diagnosis.confidence,
+        episode: diagnosis.episode,
     }
 }
 
@@ -245,7 +256,7 @@ impl Diagnosed {
         let mut majority = MajorityDiagnosis::default();
         for (id, diagnosis) in &self.by_extra {
             if id.fingerprint == [key, 0] {
-                majority.add(diagnosis);
+                majority.add(verdict_of(diagnosis), || diagnosis.clone());
             }
         }
         majority.into_diagnosis().unwrap().cause

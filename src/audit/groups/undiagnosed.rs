@@ -1,0 +1,158 @@
+//! The diagnosis changes no group: with it they are what they are without it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::conclude::ConcludedGroup;
+use super::{build, gather};
+use crate::audit::detail::Detail;
+use crate::audit::plan::{Acceptance, AuditPlan, FieldMapping};
+use crate::dedup_key::{DedupKeySpec, MissingPolicy, fingerprint};
+use crate::diagnosis::{ContentHashes, DiagnosisContext};
+use crate::finding::{DeadLetterDialect, NamedCoordinates};
+use crate::impact::ImpactSpec;
+use crate::record::BatchStamp;
+use crate::sorted_run::encoding::Encoder;
+use crate::sorted_run::{BlobSorter, SortedBlobs};
+use crate::source::RecordRange;
+
+fn plan(within_millis: Option<i64>) -> AuditPlan {
+    AuditPlan {
+        dedup_key: DedupKeySpec {
+            fields: Vec::new(),
+            ignore: Vec::new(),
+            missing: MissingPolicy::default(),
+        },
+        mapping: FieldMapping::default(),
+        assume_topic: None,
+        range: RecordRange::default(),
+        filter: None,
+        within_millis,
+        impact: ImpactSpec::default(),
+        acceptance: Acceptance::default(),
+        show_values: false,
+        memory_bytes: 64 << 20,
+        threads: 1,
+    }
+}
+
+fn stamp(base: i64, kind: i32) -> BatchStamp {
+    BatchStamp {
+        base_offset: base * 4,
+        last_offset: base * 4 + 3,
+        crc: u32::try_from(kind).unwrap(),
+        length: 100,
+        record_count: 2,
+        producer_id: i64::from(kind) - 1,
+        producer_epoch: 0,
+        base_sequence: kind,
+        leader_epoch: kind,
+        is_transactional: kind == 2,
+        is_aborted: None,
+    }
+}
+
+/// A record with all that the diagnosis may look at; its place comes later.
+fn detail() -> impl Strategy<Value = Detail> {
+    let topic = proptest::sample::select(vec![Some("a"), Some("a"), Some("dc1.a"), None]);
+    let batch =
+        proptest::option::of((0_i64..6, 0_i32..3).prop_map(|(base, kind)| stamp(base, kind)));
+    let named = (0_i64..60).prop_map(|offset| NamedCoordinates {
+        dialect: DeadLetterDialect::Connect,
+        topic: "a".to_owned(),
+        partition: 0,
+        offset,
+    });
+    (
+        (0_u8..8, topic, 0_i32..2, any::<bool>()),
+        proptest::option::of(0_i64..5000),
+        proptest::option::of(any::<bool>()),
+        (batch, proptest::option::weighted(0.2, named)),
+        (proptest::bool::weighted(0.2), proptest::bool::weighted(0.9)),
+        (0_u128..2, proptest::bool::weighted(0.95)),
+    )
+        .prop_map(
+            |(place, millis, is_appended, copy, flags, content)| Detail {
+                canonical_key: content.1.then(|| vec![place.0]),
+                topic: place.1.map(str::to_owned),
+                partition: Some(place.2),
+                timestamp_millis: millis,
+                is_log_append_time: is_appended,
+                batch: copy.0,
+                named: copy.1,
+                is_aborted: flags.0,
+                is_in_range: flags.1,
+                value: Some(content.0.to_string().into_bytes()),
+                content: ContentHashes {
+                    key: Some(1),
+                    headers: place.3.then_some(1),
+                    value: Some(content.0),
+                },
+                ..Detail::default()
+            },
+        )
+}
+
+fn sorted(details: &[Detail], dir: &Path) -> SortedBlobs {
+    let mut sorter = BlobSorter::new(dir, 1 << 20);
+    let (mut encoder, mut sort_key) = (Encoder::default(), Vec::new());
+    for detail in details {
+        let key = detail.canonical_key.as_deref().unwrap_or(&[3]);
+        detail.write_sort_key(fingerprint(key), &mut sort_key);
+        let encoded = encoder.encode(detail).unwrap();
+        sorter.push(&sort_key, encoded).unwrap();
+    }
+    sorter.finish().unwrap()
+}
+
+/// Returns the bytes of all groups, and how many extra records they have.
+fn groups(
+    mut blobs: SortedBlobs,
+    open: impl Fn(&[u8]) -> (Vec<u8>, u64),
+) -> (BTreeSet<Vec<u8>>, u64) {
+    let (mut groups, mut extra) = (BTreeSet::new(), 0);
+    while let Some((_, payload)) = blobs.next().unwrap() {
+        let (group, count) = open(payload);
+        extra += count - 1;
+        assert!(groups.insert(group), "a group comes once");
+    }
+    (groups, extra)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None, cases: 200, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn groups_are_the_same_with_and_without_a_diagnosis(
+        details in proptest::collection::vec(detail(), 0..60),
+        within_millis in proptest::option::of(0_i64..3000),
+    ) {
+        let mut details = details;
+        for (position, detail) in (0..).zip(&mut details) {
+            detail.position = position;
+            detail.offset = detail.topic.is_some().then_some(i64::try_from(position).unwrap());
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (dir, plan) = (folder.path(), plan(within_millis));
+        let gathered = gather::gather(&plan, sorted(&details, dir), dir).unwrap();
+        let without = groups(gathered.groups, |payload| {
+            let group: super::GatheredGroup = postcard::from_bytes(payload).unwrap();
+            (payload.to_vec(), group.count)
+        });
+        let context = DiagnosisContext::default();
+        let concluded = build(&plan, sorted(&details, dir), context, dir).unwrap();
+        let with = groups(concluded.groups.groups, |payload| {
+            let group: ConcludedGroup = postcard::from_bytes(payload).unwrap();
+            let diagnosed: u64 = group.verdicts.iter().map(|run| run.count).sum();
+            assert_eq!(diagnosed, group.gathered.count - 1, "an extra record has one verdict");
+            (postcard::to_stdvec(&group.gathered).unwrap(), group.gathered.count)
+        });
+        let of_episodes: u64 = concluded.episodes.iter().map(|one| one.extra_records).sum();
+        prop_assert_eq!(of_episodes, with.1, "an extra record lies in one episode");
+        prop_assert_eq!(with, without);
+    }
+}
