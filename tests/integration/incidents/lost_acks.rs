@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use dupaudit::finding::Cause;
 use rdkafka::producer::Producer;
 
 use super::{Confusion, Done, Incident, RETRY, Scene};
@@ -35,11 +36,13 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
         confusion.check(scene.site(), &incident);
         for in_flight in ["1", "5"] {
             let topic = scene.cluster.create_topic("charges", 3, &[]);
-            scene.losing(one_in / 2, fate, || java(scene, &topic, in_flight));
+            let off = ["enable.idempotence=false"];
+            scene.losing(one_in / 2, fate, || java(scene, &topic, in_flight, &off));
             let name = format!("Java, {in_flight} in flight, {name}");
             confusion.check(scene.site(), &Incident::new(name, &[&topic], RETRY));
         }
     }
+    advised(scene, confusion);
     let topic = scene.cluster.create_topic("charges", 3, &[]);
     let one_by_one = [("batch.num.messages", "1")];
     scene.losing(60, Fate::Close, || {
@@ -52,6 +55,29 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
     scene.losing(12, Fate::Close, || librdkafka(scene, &topic, "ch", &[]));
     let incident = Incident::new("librdkafka, LogAppendTime", &[&topic], APPENDED);
     confusion.check(scene.site(), &incident);
+}
+
+/// What the advice on retries names ends them: the same losses leave nothing twice.
+fn advised(scene: &Scene, confusion: &mut Confusion) {
+    let on = "enable.idempotence=true";
+    let advice = Cause::ProducerRetry.advice().text;
+    assert!(advice.starts_with(on), "{advice}");
+    for (setting, name) in [("acks", "acks=all"), ("retries", "retries above 0")] {
+        assert!(advice.contains(name), "{advice} has no {setting}");
+    }
+    let topic = scene.cluster.create_topic("charges", 3, &[]);
+    let settings = [("enable.idempotence", "true"), ("linger.ms", "5")];
+    scene.losing(12, Fate::Close, || {
+        librdkafka(scene, &topic, "ch", &settings);
+    });
+    let incident = Incident::new("librdkafka as advised", &[&topic], RETRY);
+    confusion.check_clean(scene.site(), &incident);
+
+    let topic = scene.cluster.create_topic("charges", 3, &[]);
+    let settings = [on, "retries=2147483647"];
+    scene.losing(8, Fate::Close, || java(scene, &topic, "5", &settings));
+    let incident = Incident::new("Java as advised", &[&topic], RETRY);
+    confusion.check_clean(scene.site(), &incident);
 }
 
 /// Sends every record once; what comes twice comes of the client's own retries.
@@ -79,7 +105,7 @@ pub(super) fn librdkafka(scene: &Scene, topic: &str, prefix: &str, more: &[(&str
 }
 
 /// The same with the Java client.
-fn java(scene: &Scene, topic: &str, in_flight: &str) {
+fn java(scene: &Scene, topic: &str, in_flight: &str, more: &[&str]) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/incidents");
     let source = source.join("Sender.java");
     let mut arguments = tool_arguments(source.to_str().unwrap()).unwrap();
@@ -89,7 +115,6 @@ fn java(scene: &Scene, topic: &str, in_flight: &str) {
         format!("max.in.flight.requests.per.connection={in_flight}"),
     ]);
     let settings = [
-        "enable.idempotence=false",
         "acks=all",
         "batch.size=2000",
         "linger.ms=5",
@@ -98,7 +123,7 @@ fn java(scene: &Scene, topic: &str, in_flight: &str) {
         "reconnect.backoff.max.ms=50",
         "request.timeout.ms=500",
     ];
-    arguments.extend(settings.map(str::to_owned));
+    arguments.extend(settings.iter().chain(more).map(ToString::to_string));
     let mut lines = String::new();
     for number in 0..RECORDS {
         let value = charge(&format!("ch_{number:05}"));

@@ -4,14 +4,19 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
+use dupaudit::finding::Cause;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
+use rdkafka::producer::{BaseProducer, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::process::{Process, stand_here};
+use super::transactions::{ABORTED, count_uncommitted};
 use super::{Confusion, Incident, REPLAY, Scene};
 use crate::support::cluster::{Cluster, charge, flush, send};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Records between two commits.
 const COMMIT_EVERY: usize = 300;
@@ -23,6 +28,8 @@ pub(super) enum Pace {
     InStep,
     /// In large batches, which commits come in the middle of.
     OutOfStep,
+    /// In transactions that its commits are part of, as the advice says.
+    InTransactions,
 }
 
 impl Pace {
@@ -30,12 +37,13 @@ impl Pace {
         match self {
             Self::InStep => "in-step",
             Self::OutOfStep => "out-of-step",
+            Self::InTransactions => "in-transactions",
         }
     }
 
     const fn linger_ms(self) -> &'static str {
         match self {
-            Self::InStep => "0",
+            Self::InStep | Self::InTransactions => "0",
             Self::OutOfStep => "40",
         }
     }
@@ -51,6 +59,20 @@ pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
     kill_three_times(scene, &output, "ch", Pace::OutOfStep);
     let name = "killed, commits in the middle of batches";
     confusion.check(scene.site(), &Incident::new(name, &[&output], REPLAY));
+
+    // What the advice names ends them, but for readers of uncommitted records.
+    assert!(
+        Cause::ConsumerReplay
+            .advice()
+            .text
+            .contains("in one transaction")
+    );
+    let output = scene.cluster.create_topic("charges", 3, &[]);
+    kill_three_times(scene, &output, "ch", Pace::InTransactions);
+    scene.cluster.settle(&output, 3);
+    let incident = Incident::new("killed, as advised", &[&output], ABORTED);
+    confusion.check_clean(scene.site(), &incident);
+    count_uncommitted(scene, confusion, &incident);
 }
 
 /// Fills an input, and turns it into `output` in four lives.
@@ -83,60 +105,102 @@ pub(super) fn do_work(arguments: &[&str]) {
     let [bootstrap, input, output, pace, killed_after] = arguments else {
         panic!("{arguments:?}");
     };
-    let paces = [Pace::InStep, Pace::OutOfStep];
+    let paces = [Pace::InStep, Pace::OutOfStep, Pace::InTransactions];
     let pace = paces.into_iter().find(|of| of.name() == *pace).unwrap();
     let cluster = Cluster::new(bootstrap);
-    work(&cluster, (input, output), pace, killed_after.parse().ok());
+    Work::new(&cluster, input, pace).run(output, killed_after.parse().ok());
 }
 
-fn work(cluster: &Cluster, of: (&str, &str), pace: Pace, killed_after: Option<usize>) {
-    let (input, output) = of;
-    let consumer: BaseConsumer = cluster
-        .config()
-        .set("group.id", format!("works-on-{input}"))
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("auto.offset.reset", "earliest")
-        .create()
-        .unwrap();
-    // Without members, the group does not wait for one that was killed.
-    let mut assignment = TopicPartitionList::new();
-    for partition in 0..3 {
-        let committed = assignment.add_partition_offset(input, partition, Offset::Stored);
-        committed.unwrap();
-    }
-    consumer.assign(&assignment).unwrap();
-    let producer = cluster.producer(&[
-        ("enable.idempotence", "true"),
-        ("linger.ms", pace.linger_ms()),
-    ]);
-    let (mut done, mut ended) = (0, BTreeSet::new());
-    while ended.len() < 3 {
-        let polled = consumer.poll(Duration::from_secs(20));
-        match polled.expect("the input has an end") {
-            Ok(message) => {
-                let value = std::str::from_utf8(message.payload().unwrap()).unwrap();
-                send(&producer, output, message.partition(), value);
-                thread::sleep(Duration::from_micros(300));
-                done += 1;
-            }
-            Err(KafkaError::PartitionEOF(partition)) => {
-                ended.insert(partition);
-            }
-            Err(error) => panic!("{error}"),
+/// A consumer and a producer at work.
+struct Work {
+    consumer: BaseConsumer,
+    producer: BaseProducer,
+    pace: Pace,
+}
+
+impl Work {
+    fn new(cluster: &Cluster, input: &str, pace: Pace) -> Self {
+        let mut settings = vec![
+            ("enable.idempotence", "true"),
+            ("linger.ms", pace.linger_ms()),
+        ];
+        if let Pace::InTransactions = pace {
+            settings.push(("transactional.id", input));
         }
-        if killed_after == Some(done) {
-            // What it sent is in the log, and nobody is told of it.
-            flush(&producer);
-            stand_here();
+        let producer = cluster.producer(&settings);
+        if let Pace::InTransactions = pace {
+            // Aborts what a killed process left open, before commits are asked for.
+            producer.init_transactions(PATIENCE).unwrap();
+            producer.begin_transaction().unwrap();
         }
-        if done % COMMIT_EVERY == 0 && done > 0 {
-            if let Pace::InStep = pace {
-                flush(&producer);
-            }
-            consumer.commit_consumer_state(CommitMode::Sync).unwrap();
+        let consumer: BaseConsumer = cluster
+            .config()
+            .set("group.id", format!("works-on-{input}"))
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "earliest")
+            .create()
+            .unwrap();
+        // Without members, the group does not wait for one that was killed.
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..3 {
+            let committed = assignment.add_partition_offset(input, partition, Offset::Stored);
+            committed.unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        Self {
+            consumer,
+            producer,
+            pace,
         }
     }
-    flush(&producer);
-    consumer.commit_consumer_state(CommitMode::Sync).unwrap();
+
+    /// Works to the end of the input, or to where it is killed.
+    fn run(&self, output: &str, killed_after: Option<usize>) {
+        let (mut done, mut ended) = (0, BTreeSet::new());
+        while ended.len() < 3 {
+            let polled = self.consumer.poll(PATIENCE);
+            match polled.expect("the input has an end") {
+                Ok(message) => {
+                    let value = std::str::from_utf8(message.payload().unwrap()).unwrap();
+                    send(&self.producer, output, message.partition(), value);
+                    thread::sleep(Duration::from_micros(300));
+                    done += 1;
+                }
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    ended.insert(partition);
+                }
+                Err(error) => panic!("{error}"),
+            }
+            if killed_after == Some(done) {
+                // What it sent is in the log, and nobody is told of it.
+                flush(&self.producer);
+                stand_here();
+            }
+            if done % COMMIT_EVERY == 0 && done > 0 {
+                self.commit();
+            }
+        }
+        flush(&self.producer);
+        self.commit();
+    }
+
+    fn commit(&self) {
+        match self.pace {
+            Pace::InStep => flush(&self.producer),
+            Pace::OutOfStep => {}
+            Pace::InTransactions => {
+                let position = self.consumer.position().unwrap();
+                let group = self.consumer.group_metadata().unwrap();
+                let producer = &self.producer;
+                let sent = producer.send_offsets_to_transaction(&position, &group, PATIENCE);
+                sent.unwrap();
+                producer.commit_transaction(PATIENCE).unwrap();
+                return producer.begin_transaction().unwrap();
+            }
+        }
+        self.consumer
+            .commit_consumer_state(CommitMode::Sync)
+            .unwrap();
+    }
 }

@@ -11,31 +11,35 @@ use crate::support::cluster::{charge, flush, send};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const ABORTED: Done = Done::of("aborted-transaction");
+pub(super) const ABORTED: Done = Done::of("aborted-transaction");
 
 pub(super) fn make(scene: &Scene, confusion: &mut Confusion) {
     let topic = scene.cluster.create_topic("charges", 3, &[]);
     abort_some(scene, &topic);
     let incident = Incident::new("aborted transactions", &[&topic], ABORTED);
     confusion.check_clean(scene.site(), &incident);
+    count_uncommitted(scene, confusion, &incident);
+}
 
+/// Audits with the aborted records, from the sources that tell which they are.
+pub(super) fn count_uncommitted(scene: &Scene, confusion: &mut Confusion, incident: &Incident) {
     // An export of uncommitted records does not show which of them were aborted.
     let sources = [
-        (TOPIC, topics(scene.site(), &incident)),
+        (TOPIC, topics(scene.site(), incident)),
         (
             LIBRDKAFKA,
             [
-                topics(scene.site(), &incident),
+                topics(scene.site(), incident),
                 vec!["--reader=librdkafka".to_owned()],
             ]
             .concat(),
         ),
-        (SEGMENTS, segments(scene.site(), &incident)),
+        (SEGMENTS, segments(scene.site(), incident)),
     ];
     for (source, mut arguments) in sources {
         arguments.push("--isolation=read_uncommitted".to_owned());
         let report = scan(&Workspace::new(), &arguments, 1);
-        confusion.count(source, &incident, &report);
+        confusion.count(source, incident, &report);
     }
 }
 
