@@ -8,23 +8,7 @@ controller=$((port + 1))
 folder=target/bench/kafka-4.1.0
 mkdir -p "$folder"
 if [[ ! -d $folder/libraries ]]; then
-  cat >"$folder/pom.xml" <<'POM'
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>dupaudit</groupId>
-  <artifactId>broker</artifactId>
-  <version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>4.1.0</version>
-    </dependency>
-  </dependencies>
-</project>
-POM
-  mvn -q -B -f "$folder/pom.xml" dependency:copy-dependencies \
+  mvn -q -B -f tests/kafka.pom.xml dependency:copy-dependencies \
     -DincludeScope=runtime -DoutputDirectory="$PWD/$folder/partial"
   mv "$folder/partial" "$folder/libraries"
 fi

@@ -10,42 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
+pub(crate) use super::or_skip;
 
-const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>dupaudit</groupId>
-  <artifactId>broker</artifactId>
-  <version>1</version>
-  <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka_2.13</artifactId>
-      <version>RELEASE</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.kafka</groupId>
-      <artifactId>kafka-tools</artifactId>
-      <version>RELEASE</version>
-    </dependency>
-    <dependency>
-      <groupId>org.apache.logging.log4j</groupId>
-      <artifactId>log4j-slf4j-impl</artifactId>
-      <version>2.24.3</version>
-    </dependency>
-  </dependencies>
-</project>
-"#;
-
-const LOGGING: &str = "\
-      <groupId>org.apache.logging.log4j</groupId>
-      <artifactId>log4j-slf4j-impl</artifactId>
-      <version>2.24.3</version>";
-
-const OLD_LOGGING: &str = "\
-      <groupId>org.slf4j</groupId>
-      <artifactId>slf4j-reload4j</artifactId>
-      <version>1.7.36</version>";
+/// What Maven fetches of a release.
+const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka.pom.xml");
 
 /// Runs Java until its own input ends, which it does with the test that holds the other end;
 /// then nothing is left behind, however the test came to its end.
@@ -172,26 +140,6 @@ pub(crate) fn own() -> Option<&'static ApacheKafka> {
     or_skip(SHARED.get_or_init(ApacheKafka::start).as_ref())
 }
 
-/// Returns what a test needs, or nothing after a loud word; fails where it is required.
-pub(crate) fn or_skip<N, E: std::fmt::Display>(needed: Result<N, E>) -> Option<N> {
-    let error = match needed {
-        Ok(needed) => return Some(needed),
-        Err(error) => error,
-    };
-    let is_required = std::env::var("DUPAUDIT_REQUIRE_BROKER").is_ok_and(|value| value == "1");
-    assert!(!is_required, "a real broker and kcat are required: {error}");
-    // Past the capture of the test harness, which would hide it of a test that passes.
-    let loud = format!(
-        "\nSKIPPED {}: {error}\n",
-        thread::current().name().unwrap_or("a test")
-    );
-    drop(std::io::Write::write_all(
-        &mut std::io::stderr(),
-        loud.as_bytes(),
-    ));
-    None
-}
-
 /// Returns the folder of a release's jars, fetching them the first time.
 pub(super) fn libraries(release: &str) -> Result<PathBuf, String> {
     for (program, argument) in [("java", "-version"), ("mvn", "-version")] {
@@ -218,18 +166,19 @@ pub(super) fn libraries(release: &str) -> Result<PathBuf, String> {
 
 fn fetch(release: &str, folder: &Path, libraries: &Path) -> Result<(), String> {
     let partial = folder.join("partial");
-    // Releases before 4 log through the first log4j, and do not run without it.
-    let pom = POM.replace("RELEASE", release);
-    let pom = if release.starts_with('4') {
-        pom
-    } else {
-        pom.replace(LOGGING, OLD_LOGGING)
-    };
-    fs::write(folder.join("pom.xml"), pom).map_err(text)?;
-    let maven = Command::new("mvn")
-        .args(["-q", "-B", "dependency:copy-dependencies"])
+    let mut maven = Command::new("mvn");
+    maven
+        .args(["-q", "-B", "-f", POM, "dependency:copy-dependencies"])
         .arg("-DincludeScope=runtime")
         .arg(format!("-DoutputDirectory={}", partial.display()))
+        .arg(format!("-Dkafka={release}"));
+    if !release.starts_with('4') {
+        maven.arg("-Dlogging=old");
+    }
+    if release.starts_with("2.0.") {
+        maven.arg("-Dscala=2.12");
+    }
+    let maven = maven
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()
@@ -258,7 +207,12 @@ pub(super) fn java_arguments(libraries: &Path) -> Vec<String> {
 
 /// Returns how Java runs one of Kafka's own tools.
 pub(crate) fn tool_arguments(class: &str) -> Result<Vec<String>, String> {
-    let mut arguments = java_arguments(&libraries("4.1.0")?);
+    tool_arguments_of("4.1.0", class)
+}
+
+/// Returns how Java runs one of the tools of a release.
+pub(crate) fn tool_arguments_of(release: &str, class: &str) -> Result<Vec<String>, String> {
+    let mut arguments = java_arguments(&libraries(release)?);
     arguments.push(class.to_owned());
     Ok(arguments)
 }

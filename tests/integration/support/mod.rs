@@ -60,6 +60,23 @@ impl Workspace {
     }
 }
 
+/// Returns what a test needs, or nothing after a loud word; fails where it is required.
+pub(crate) fn or_skip<N, E: std::fmt::Display>(needed: Result<N, E>) -> Option<N> {
+    let error = match needed {
+        Ok(needed) => return Some(needed),
+        Err(error) => error,
+    };
+    let is_required = std::env::var("DUPAUDIT_REQUIRE_BROKER").is_ok_and(|value| value == "1");
+    assert!(!is_required, "all that the tests need is required: {error}");
+    // Past the capture of the test harness, which would hide it of a test that passes.
+    let loud = format!(
+        "\nSKIPPED {}: {error}\n",
+        thread::current().name().unwrap_or("a test")
+    );
+    drop(Write::write_all(&mut std::io::stderr(), loud.as_bytes()));
+    None
+}
+
 /// No run of a test takes this long.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
