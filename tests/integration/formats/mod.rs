@@ -1,8 +1,10 @@
 //! The same twelve records in every format give the same report, coordinates aside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use dupaudit::source::file::FileFormat;
 
 use crate::support::report::Report;
 use crate::support::{Outcome, Workspace};
@@ -24,7 +26,7 @@ use Keeps::{Offsets, Times, Values};
 
 /// Every file of `fixtures/formats` that is read: its format, where the fields lie in the value,
 /// and what it keeps.
-const FILES: [(&str, &str, &str, Keeps); 37] = [
+const FILES: [(&str, &str, &str, Keeps); 40] = [
     ("charges.jsonl", "jsonl", "", Values),
     ("charges.array.json", "json", "", Values),
     ("charges.pretty.json", "json", "", Values),
@@ -53,6 +55,7 @@ const FILES: [(&str, &str, &str, Keeps); 37] = [
     ("charges.kaf.jsonl", "kaf", "", Offsets),
     ("charges.kaf-each-row.jsonl", "kaf", "", Offsets),
     ("charges.kafkactl.json", "kafkactl", "", Offsets),
+    ("charges.kafkactl-raw.jsonl", "kafkactl", "", Offsets),
     ("charges.console-2.0.txt", "console-consumer", "", Times),
     ("charges.console-2.5.txt", "console-consumer", "", Times),
     ("charges.console-2.7.txt", "console-consumer", "", Offsets),
@@ -60,12 +63,14 @@ const FILES: [(&str, &str, &str, Keeps); 37] = [
     ("charges.console-key.txt", "console-consumer", "", Values),
     ("charges.dump-2.0.txt", "dump-log", "", Offsets),
     ("charges.dump-2.3.txt", "dump-log", "", Offsets),
+    ("charges.dump-2.8.txt", "dump-log", "", Offsets),
     ("charges.dump-3.3.txt", "dump-log", "", Offsets),
     ("charges.logfmt", "logfmt", "", Values),
     ("charges.otel.jsonl", "otel", "attributes.", Times),
     ("charges.otel.json", "otel", "attributes.", Times),
     ("charges.cloudwatch.json", "cloudwatch", "", Times),
     ("charges.message-db.csv", "message-db", "data.", Times),
+    (SEGMENT, "segment", "", Offsets),
     ("charges.avro", "avro", "", Values),
     ("charges.deflate.avro", "avro", "", Values),
     ("charges.snappy.avro", "avro", "", Values),
@@ -73,6 +78,9 @@ const FILES: [(&str, &str, &str, Keeps); 37] = [
     ("charges.bzip2.avro", "avro", "", Values),
     ("charges.xz.avro", "avro", "", Values),
 ];
+
+/// A segment lies in the folder of its partition.
+const SEGMENT: &str = "charges-0/00000000000000000000.log";
 
 /// The same in Parquet, which a build may go without.
 const PARQUET_FILES: [(&str, &str, &str, Keeps); 6] = [
@@ -190,6 +198,57 @@ fn the_same_records_give_the_same_report_in_every_format() {
         let offsets = [1, 5, 8].map(|offset| if keeps == Offsets { offset } else { -1 });
         let places_expected: Vec<_> = offsets.into_iter().zip(times).collect();
         assert_eq!(places(&report), places_expected, "{name}");
+    }
+}
+
+#[test]
+fn no_format_is_without_the_twelve_records() {
+    let shown: BTreeSet<&str> = FILES.iter().chain(&PARQUET_FILES).map(|of| of.1).collect();
+    assert_eq!(shown, BTreeSet::from(FileFormat::names()));
+    let readme = include_str!("../../../README.md");
+    for name in FileFormat::names() {
+        let is_in_table = |line: &str| line.starts_with('|') && line.contains(&format!("`{name}`"));
+        assert!(
+            readme.lines().any(is_in_table),
+            "the README's table lacks `{name}`"
+        );
+    }
+}
+
+#[test]
+fn what_a_tool_writes_of_null_is_null() {
+    // Two records have one key, one has none, and one has no value.
+    for name in [
+        "nulls.kaf.jsonl",
+        "nulls.kaf-each-row.jsonl",
+        "nulls.kafkactl-raw.jsonl",
+    ] {
+        let workspace = Workspace::new();
+        let file = fixture(name).display().to_string();
+        let scan = |by: &str| {
+            let arguments = [
+                "scan",
+                &file,
+                "--assume-topic",
+                "t",
+                "--by",
+                by,
+                "-o",
+                "x.json",
+            ];
+            workspace.dupaudit(arguments).run().expect_code(1);
+            workspace.report("x.json")
+        };
+        let report = scan("charge_id");
+        assert_eq!(report.skipped("tombstone"), 1, "{name}");
+        assert_eq!(report.total("groups"), 2, "{name}");
+        let report = scan("key");
+        assert_eq!(report.skipped("missing-key"), 1, "{name}");
+        assert_eq!(
+            report.places_by("key").into_keys().collect::<Vec<_>>(),
+            ["k1"],
+            "{name}"
+        );
     }
 }
 

@@ -138,7 +138,9 @@ impl Cutter {
                 if let Some((millis, kind)) = record.timestamp {
                     (slot.timestamp_millis, slot.timestamp_type) = (millis, kind);
                 }
-                slot.key = record.key.map_or(Span::NULL, inside);
+                if !record.hides_key {
+                    slot.key = record.key.map_or(Span::NULL, inside);
+                }
                 slot.value = record.value.map_or(Span::NULL, inside);
             }
             Err(defect) => slot.defect = Some(defect),

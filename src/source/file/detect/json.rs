@@ -303,6 +303,10 @@ fn note_envelopes(kind: EnvelopeKind, documents: &[&[u8]], detected: &mut Detect
         let note = "values were decoded and written anew: their bytes are not those of the topic";
         detected.notes.push(note.to_owned());
     }
+    if kind.format() == FileFormat::Kaf {
+        let note = "kaf writes null as an empty text: an empty key or payload is taken for null";
+        detected.notes.push(note.to_owned());
+    }
     let first = parsed.next();
     detected.lacks_topic = first.is_some_and(|envelope| envelope.topic == Part::Absent);
 }

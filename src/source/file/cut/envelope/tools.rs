@@ -294,8 +294,8 @@ pub(super) fn parse_kaf(text: &[u8]) -> Result<Envelope, RecordDefect> {
                 }
                 Part::Text(_) | Part::Json(_) => objects(headers, ["key", "value"]),
             },
-            key: or_null(key),
-            value: content_of(payload),
+            key: empty_as_null(key),
+            value: empty_as_null(payload),
         })
     };
     assemble().ok_or(RecordDefect::InvalidEnvelope)
@@ -330,6 +330,14 @@ fn map(part: Part) -> HeaderList {
         Part::Null => HeaderList::Nothing,
         Part::Json(place) => HeaderList::Map(place),
         Part::Text(_) => HeaderList::Invalid,
+    }
+}
+
+/// kaf writes null as an empty text.
+fn empty_as_null(part: Part) -> Content {
+    match part {
+        Part::Text(text) if text.inside.is_empty() => Content::Null,
+        Part::Absent | Part::Null | Part::Text(_) | Part::Json(_) => or_null(part),
     }
 }
 

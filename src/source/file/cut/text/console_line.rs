@@ -82,16 +82,14 @@ impl ConsoleShape {
         shape.has_offset = rest.number("Offset:").is_some();
         shape.has_delivery = rest.named("Delivery:").is_some();
         shape.has_epoch = rest.named("Epoch:").is_some();
-        let marks = shape.marks()?;
-        let starts_record =
-            |line: &&&[u8]| marks.iter().any(|mark| line.starts_with(mark.as_bytes()));
+        let records = whole_records(lines, shape.marks()?);
         let mut fields: Vec<Vec<&[u8]>> = Vec::new();
-        for line in lines.iter().filter(starts_record) {
-            let Some(parsed) = shape.parse(line) else {
+        for record in &records {
+            let Some(parsed) = shape.parse(record) else {
                 continue;
             };
             let at = parsed.value.start;
-            let rest = line.get(at..).unwrap_or_default();
+            let rest = record.get(at..).unwrap_or_default();
             fields.push(rest.split(|&byte| byte == b'\t').collect());
         }
         shape.tell_by_place(&fields);
@@ -165,6 +163,26 @@ impl ConsoleShape {
         }
         Some(parsed)
     }
+}
+
+/// Returns the records that begin in some lines: those of values with newlines are joined, and the
+/// last is left out where its end may be missing.
+fn whole_records(lines: &[&[u8]], marks: Marks) -> Vec<Vec<u8>> {
+    let mut records: Vec<Vec<u8>> = Vec::new();
+    for line in lines {
+        let starts_record = marks.iter().any(|mark| line.starts_with(mark.as_bytes()));
+        match records.last_mut() {
+            Some(record) if !starts_record => {
+                record.push(b'\n');
+                record.extend_from_slice(line);
+            }
+            Some(_) | None => records.push(line.to_vec()),
+        }
+    }
+    if records.len() > 1 && records.len() < lines.len() {
+        records.pop();
+    }
+    records
 }
 
 /// Appends the headers that a field shows; a comma or colon within a value cannot be told from
@@ -299,6 +317,18 @@ mod tests {
                 Some(3),
                 None,
                 "-|k|{}",
+            ),
+            (
+                &[
+                    "CreateTime:1\tk\tv\t4",
+                    "CreateTime:1\tk\t{",
+                    "\"a\":1",
+                    "}\t3",
+                    "CreateTime:1\tk\t[",
+                ],
+                Some(4),
+                None,
+                "-|k|v",
             ),
             (
                 &["CreateTime:1\t{\"a\":1}\t3"],

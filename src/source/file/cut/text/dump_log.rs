@@ -77,8 +77,10 @@ pub(crate) fn topic_partition(line: &[u8]) -> Option<(String, i32)> {
 pub(crate) struct DumpedRecord {
     pub(crate) offset: i64,
     pub(crate) timestamp: Option<(i64, TimestampType)>,
-    /// Place of the key; nothing where it is null.
+    /// Place of the key; nothing where it is null or not shown.
     pub(crate) key: Option<Range<usize>>,
+    /// Whether the dump does not show the key, as that of Kafka 2.0 of a record without a value.
+    pub(crate) hides_key: bool,
     /// Place of the value; nothing where it is null.
     pub(crate) value: Option<Range<usize>>,
 }
@@ -113,17 +115,20 @@ pub(crate) fn parse(text: &[u8]) -> Result<Option<DumpedRecord>, RecordDefect> {
         Ok(size) => place_behind(text, head_end, size, b" payload: ")?,
         Err(_) => (line_end(text, head_end), None),
     };
+    let shown = text.get(head_end..before).unwrap_or_default();
+    let hides_key = key_size >= 0 && value.is_none() && memmem::find(shown, b" key: ").is_none();
     let (_, key) = match usize::try_from(key_size) {
-        Ok(size) => {
+        Ok(size) if !hides_key => {
             let text = text.get(..before).unwrap_or_default();
             place_behind(text, head_end, size, b" key: ")?
         }
-        Err(_) => (0, None),
+        Ok(_) | Err(_) => (0, None),
     };
     Ok(Some(DumpedRecord {
         offset,
         timestamp: timestamp(head),
         key,
+        hides_key,
         value,
     }))
 }
@@ -180,8 +185,11 @@ mod tests {
 
     fn shown(text: &str) -> Result<Option<Shown<'_>>, RecordDefect> {
         let inside = |place: Option<Range<usize>>| place.map(|place| &text[place]);
-        Ok(parse(text.as_bytes())?
-            .map(|record| (record.offset, inside(record.key), inside(record.value))))
+        Ok(parse(text.as_bytes())?.map(|record| {
+            let key = record.hides_key.then_some("(hidden)");
+            let key = key.or(inside(record.key));
+            (record.offset, key, inside(record.value))
+        }))
     }
 
     #[test]
@@ -196,6 +204,12 @@ mod tests {
                 "| offset: 2 CreateTime: 1795506143235 keySize: 2 valueSize: -1 sequence: -1 \
                  headerKeys: [] key: k3",
                 Some((2, Some("k3"), None)),
+            ),
+            (
+                "offset: 2 position: 222 CreateTime: 1795515318280 isvalid: true keysize: 2 \
+                 valuesize: -1 magic: 2 compresscodec: NONE producerId: -1 producerEpoch: -1 \
+                 sequence: -1 isTransactional: false headerKeys: []",
+                Some((2, Some("(hidden)"), None)),
             ),
             (
                 "| offset: 3 CreateTime: 1 keySize: -1 valueSize: 14 sequence: -1 headerKeys: [] \
