@@ -7,10 +7,10 @@ use rdkafka::producer::{BaseRecord, Producer};
 
 use crate::support::cluster::{Cluster, flush, send, send_keyed};
 use crate::support::report::Report;
-use crate::support::{Run, Workspace, broker};
+use crate::support::{Run, Workspace, broker, or_skip};
 
 /// Records that a tool may garble: headers, newlines, tabs, a tombstone, no key, a transaction.
-fn fill(cluster: &Cluster) -> String {
+pub(super) fn fill(cluster: &Cluster) -> String {
     let topic = cluster.create_topic("tools-of-kafka", 1, &[]);
     let producer = cluster.producer(&[]);
     let headers = OwnedHeaders::new()
@@ -58,14 +58,24 @@ fn fill(cluster: &Cluster) -> String {
 
 /// Runs one of Kafka's tools and writes what it says to a file.
 fn tool(workspace: &Workspace, class: &str, arguments: &[&str], file: &str) -> Option<String> {
-    let mut all = broker::or_skip(broker::tool_arguments(class))?;
+    tool_of(workspace, ("4.1.0", class), arguments, file)
+}
+
+/// Runs one of the tools of a release, by its class.
+pub(super) fn tool_of(
+    workspace: &Workspace,
+    (release, class): (&str, &str),
+    arguments: &[&str],
+    file: &str,
+) -> Option<String> {
+    let mut all = or_skip(broker::tool_arguments_of(release, class))?;
     all.extend(arguments.iter().map(|&argument| argument.to_owned()));
     let outcome = Run::new("java", workspace.path(), all).run().expect_code(0);
     workspace.write(file, &outcome.stdout);
     Some(outcome.stdout)
 }
 
-fn scan(workspace: &Workspace, file: &str, topic: &str, by: &str) -> Report {
+pub(super) fn scan(workspace: &Workspace, file: &str, topic: &str, by: &str) -> Report {
     let arguments = [
         "scan",
         file,
@@ -81,7 +91,7 @@ fn scan(workspace: &Workspace, file: &str, topic: &str, by: &str) -> Report {
 }
 
 /// Checks that an export and its topic are the same records.
-fn check_with_topic(cluster: &Cluster, workspace: &Workspace, file: &str, topic: &str) {
+pub(super) fn check_with_topic(cluster: &Cluster, workspace: &Workspace, file: &str, topic: &str) {
     let arguments = [
         "scan",
         file,
@@ -102,14 +112,14 @@ fn check_with_topic(cluster: &Cluster, workspace: &Workspace, file: &str, topic:
         0,
         "{file}"
     );
-    if file == "console.txt" {
+    if file.starts_with("console") {
         let outcome = workspace.dupaudit(arguments).run();
         outcome.expect_code(2).expect_stderr("--assume-topic");
     }
 }
 
 /// Checks the report of an export of [`fill`].
-fn check(workspace: &Workspace, file: &str, topic: &str, format: &str) {
+pub(super) fn check(workspace: &Workspace, file: &str, topic: &str, format: &str) {
     let report = scan(workspace, file, topic, "charge_id");
     let coverage = &report.0["coverage"]["files"][0];
     assert_eq!(coverage["format"], format, "{file}: {coverage}");
@@ -188,4 +198,84 @@ fn what_the_tools_of_kafka_write_gives_the_groups_of_the_topic() {
     .unwrap();
     check(&workspace, "dump.txt", &topic, "dump-log");
     check_with_topic(&cluster, &workspace, "dump.txt", &topic);
+}
+
+/// Writes a topic as `kcat -J` does.
+fn kcat(workspace: &Workspace, cluster: &Cluster, topic: &str, file: &str) -> Option<()> {
+    let version = std::process::Command::new("kcat").arg("-V").output();
+    or_skip(version.map_err(|error| format!("`kcat`: {error}")))?;
+    let arguments = [
+        "-C",
+        "-b",
+        &cluster.bootstrap,
+        "-t",
+        topic,
+        "-e",
+        "-q",
+        "-J",
+    ];
+    let mut kcat = std::process::Command::new("kcat");
+    // As bytes: what it writes need not be text.
+    let output = kcat.args(arguments).output().unwrap();
+    assert!(output.status.success());
+    workspace.write(file, output.stdout);
+    Some(())
+}
+
+#[test]
+fn what_kcat_writes_gives_the_groups_of_the_topic() {
+    let Some(cluster) = broker::shared() else {
+        return;
+    };
+    let topic = fill(&cluster);
+    let workspace = Workspace::new();
+    if kcat(&workspace, &cluster, &topic, "kcat.jsonl").is_none() {
+        return;
+    }
+    check(&workspace, "kcat.jsonl", &topic, "kcat");
+    check_with_topic(&cluster, &workspace, "kcat.jsonl", &topic);
+}
+
+#[test]
+fn bytes_that_are_no_text_make_an_envelope_of_kcat_undecodable() {
+    let Some(cluster) = broker::shared() else {
+        return;
+    };
+    let topic = cluster.create_topic("no-text", 1, &[]);
+    let producer = cluster.producer(&[]);
+    let none: Option<&str> = None;
+    for value in [
+        &b"{\"charge_id\":\"a\"}"[..],
+        b"\x80\xff",
+        b"{\"charge_id\":\"a\"}",
+    ] {
+        let header = Header {
+            key: "none",
+            value: none,
+        };
+        let headers = OwnedHeaders::new().insert(header);
+        let record = BaseRecord::to(&topic).partition(0).key("k").payload(value);
+        producer.send(record.headers(headers)).unwrap();
+    }
+    flush(&producer);
+    let workspace = Workspace::new();
+    if kcat(&workspace, &cluster, &topic, "kcat.jsonl").is_none() {
+        return;
+    }
+    let report = scan(&workspace, "kcat.jsonl", &topic, "charge_id");
+    assert_eq!(report.total("records_read"), 3);
+    assert_eq!(report.skipped("undecodable"), 1);
+    assert!(!report.is_complete());
+    let places = report.places_by("value.charge_id");
+    assert_eq!(places["a"], [(topic.clone(), 0, 0), (topic, 0, 2)]);
+    // Null is no value of a header.
+    let arguments = [
+        "scan",
+        "kcat.jsonl",
+        "--by",
+        "headers.none",
+        "-o",
+        "none.json",
+    ];
+    workspace.dupaudit(arguments).run().expect_code(3);
 }

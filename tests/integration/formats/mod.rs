@@ -11,6 +11,8 @@ use crate::support::{Outcome, Workspace};
 
 #[cfg(feature = "kafka")]
 mod captured;
+#[cfg(feature = "kafka")]
+mod releases;
 
 /// What a format keeps beside the values.
 #[derive(Clone, Copy, PartialEq, Eq)]
