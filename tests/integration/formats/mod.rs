@@ -11,6 +11,8 @@ use crate::support::{Outcome, Workspace};
 
 #[cfg(feature = "kafka")]
 mod captured;
+mod message_db;
+mod postgres;
 #[cfg(feature = "kafka")]
 mod releases;
 
