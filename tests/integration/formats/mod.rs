@@ -15,6 +15,7 @@ mod message_db;
 mod postgres;
 #[cfg(feature = "kafka")]
 mod releases;
+mod writers;
 
 /// What a format keeps beside the values.
 #[derive(Clone, Copy, PartialEq, Eq)]
