@@ -94,7 +94,7 @@ impl Cutter {
         for_each_marked(bytes, from, start, LINE_MARKS, |piece| {
             let text = bytes.get(piece.place.clone()).unwrap_or_default();
             if text.starts_with(b"Dumping ") {
-                (place, batch) = (topic_partition(text), u32::MAX);
+                (place, batch, is_data) = (topic_partition(text), u32::MAX, true);
             } else if text.starts_with(b"baseOffset: ") {
                 let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
                 is_data = batch_line::field(line, "isControl") != Some("true");
@@ -102,7 +102,13 @@ impl Cutter {
                     block.batches.push(stamp);
                     u32::try_from(block.batches.len() - 1).unwrap_or(u32::MAX)
                 });
-            } else if is_data && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
+                return;
+            }
+            if text.starts_with(b"offset: ") {
+                // Of Kafka 2.2 and older, which show no batches.
+                (is_data, batch) = (true, u32::MAX);
+            }
+            if is_data && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
                 let topic = place.as_ref().map(|(topic, partition)| {
                     let topic = self.assume_topic.as_deref().unwrap_or(topic);
                     block.intern_topic_partition(topic, *partition)
