@@ -1,14 +1,21 @@
 //! Expressions over records, in the Common Expression Language: what `--where` asks.
 
+mod nesting;
 mod references;
 mod values;
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 
 use cel::{Context, ExecutionError, Program, Value};
 use thiserror::Error;
 
+use crate::expression::nesting::DEPTH_MAX;
+use crate::expression::nesting::STACK_BYTES;
+use crate::expression::nesting::TEXT_BYTES_MAX;
+use crate::expression::nesting::too_deep;
 use crate::expression::references::References;
 use crate::expression::values::Variable;
 use crate::record::{FieldPath, FieldValue};
@@ -44,6 +51,12 @@ impl ExpressionError {
             column: start + 1,
             text: one_line(source),
         }
+    }
+
+    fn at_part(program: &Program, source: &str, id: u64, message: String) -> Self {
+        let start = program.source_info().offset_for(id);
+        let start = start.map_or(0, |(start, _)| usize::try_from(start).unwrap_or(0));
+        Self::at(source, start, message)
     }
 }
 
@@ -92,7 +105,28 @@ impl fmt::Display for Expression {
 impl Expression {
     /// Compiles an expression; whatever it names has to exist.
     pub fn compile(source: &str) -> Result<Self, ExpressionError> {
+        if source.len() > TEXT_BYTES_MAX {
+            let message = format!("it is longer than {TEXT_BYTES_MAX} bytes");
+            return Err(ExpressionError::at(source, 0, message));
+        }
+        // Parsing and dropping a deep one takes a deep stack.
+        let builder = thread::Builder::new().stack_size(STACK_BYTES);
+        thread::scope(|scope| {
+            let compiling = builder
+                .spawn_scoped(scope, || Self::compile_here(source))
+                .map_err(|error| ExpressionError::at(source, 0, error.to_string()))?;
+            compiling
+                .join()
+                .unwrap_or_else(|panic| resume_unwind(panic))
+        })
+    }
+
+    fn compile_here(source: &str) -> Result<Self, ExpressionError> {
         let program = Program::compile(source).map_err(|errors| syntax_error(source, &errors))?;
+        if let Some(id) = too_deep(&program) {
+            let message = format!("it has more than {DEPTH_MAX} parts within parts");
+            return Err(ExpressionError::at_part(&program, source, id, message));
+        }
         let references = References::of(&program, source)?;
         let variables = values::variables(&references.paths);
         Ok(Self {
@@ -230,6 +264,25 @@ mod tests {
             let place = format!(", at column {column}");
             assert!(error.ends_with(&place), "{source}: {error}");
         }
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_long_is_refused() {
+        let chain = |length: usize| format!("value.a{} == 1", ".b".repeat(length));
+        assert_eq!(paths(&chain(90)).len(), 1);
+        for source in [
+            chain(110),
+            chain(7_000),
+            format!("{}value.a{}", "(".repeat(3_000), ")".repeat(3_000)),
+            format!("1 {} == 2", "+ 1 ".repeat(3_000)),
+        ] {
+            assert!(Expression::compile(&source).is_err(), "{source}");
+        }
+        assert!(error(&chain(110)).contains("more than 100 parts within parts"));
+        assert!(error(&chain(9_000)).contains("longer than 16384 bytes"));
+        // Alternatives lie beside each other.
+        let any = vec!["value.a == 'x'"; 500].join(" || ");
+        assert_eq!(paths(&any), ["value.a"]);
     }
 
     #[test]

@@ -156,9 +156,7 @@ impl Walk<'_> {
     }
 
     fn error(&self, id: u64, message: String) -> ExpressionError {
-        let start = self.program.source_info().offset_for(id);
-        let start = start.map_or(0, |(start, _)| usize::try_from(start).unwrap_or(0));
-        ExpressionError::at(self.source, start, message)
+        ExpressionError::at_part(self.program, self.source, id, message)
     }
 }
 
