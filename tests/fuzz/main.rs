@@ -50,7 +50,7 @@ use crate::changes::Changes;
 /// Bytes that an input may ask for: what is more is refused, and ends the test.
 const MEMORY_LIMIT: usize = 2 * 1024 * 1024 * 1024;
 
-/// Bytes that reading one small input may take at once.
+/// Bytes that reading one small input may take at once, unless its target says otherwise.
 const MEMORY_EXPECTED: usize = 160 * 1024 * 1024;
 
 /// Longest input.
@@ -76,6 +76,8 @@ struct Target<'a> {
     seeds: Vec<Vec<u8>>,
     /// Words that are put into inputs.
     words: &'a [&'a [u8]],
+    /// Bytes that reading one small input may take at once.
+    memory_bytes_max: usize,
     /// Inputs tried at least, however slow the machine is.
     inputs_min: u32,
     /// Makes checksums right, where otherwise no change would come past them.
@@ -88,6 +90,7 @@ impl<'a> Target<'a> {
             corpus,
             seeds: Vec::new(),
             words,
+            memory_bytes_max: MEMORY_EXPECTED,
             inputs_min: 100,
             mend: |_| {},
         }
@@ -113,7 +116,7 @@ impl<'a> Target<'a> {
             let taken = ALLOCATOR.max_allocated().saturating_sub(memory_before);
             let shown = path.display();
             assert!(
-                taken <= MEMORY_EXPECTED,
+                taken <= self.memory_bytes_max,
                 "{taken} bytes of memory for {shown}"
             );
         };

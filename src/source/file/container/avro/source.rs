@@ -156,9 +156,14 @@ impl AvroSource {
             }
             let number = block.first_number.saturating_add(index);
             let start = out.bytes.len();
+            let left = rest.len();
             let written = writer.write(&mut rest, &mut out.bytes);
             written.map_err(|error| format!("record {}: {error}", number + 1))?;
-            if out.bytes.len() > self.record_bytes_max.saturating_add(BLOCK_BYTES * 128) {
+            if rest.len() == left {
+                return Err("its records take no bytes".to_owned());
+            }
+            let taken = out.bytes.len() + out.slots.len() * size_of::<RecordSlot>();
+            if taken > self.record_bytes_max.saturating_add(BLOCK_BYTES * 128) {
                 return Err("its records take too much memory".to_owned());
             }
             if is_wanted(number) {
