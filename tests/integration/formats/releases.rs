@@ -1,4 +1,4 @@
-//! What the tools of older releases of Kafka write of a topic gives the groups of the topic.
+//! What the tools of Kafka's releases write of a topic gives the groups of the topic.
 
 use std::time::Duration;
 
@@ -8,8 +8,6 @@ use crate::formats::captured::{check, check_with_topic, fill, scan, tool_of};
 use crate::support::cluster::{Cluster, charge, flush, groups_of, send};
 use crate::support::{Workspace, broker};
 
-/// Releases whose tools are older than those of the broker.
-const OLD_RELEASES: [&str; 4] = ["2.0.1", "2.6.3", "2.8.2", "3.9.1"];
 const ALL_RELEASES: [&str; 5] = ["2.0.1", "2.6.3", "2.8.2", "3.9.1", "4.1.0"];
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -18,6 +16,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 const IDEMPOTENT: (&str, &str) = ("enable.idempotence", "true");
+
+/// Segments of the formats before record batches; three have compressed message sets.
+const OLD_SEGMENTS: [&str; 4] = [
+    "magic0-none.log",
+    "magic0-gzip.log",
+    "magic1-snappy.log",
+    "magic1-gzip-log-append-time.log",
+];
 
 /// Writes a topic as the console consumer of a release does, with every field that it can show.
 fn console(workspace: &Workspace, release: &str, cluster: &Cluster, topic: &str) -> Option<String> {
@@ -28,7 +34,16 @@ fn console(workspace: &Workspace, release: &str, cluster: &Cluster, topic: &str)
     };
     let server = ["--bootstrap-server", &cluster.bootstrap, "--topic", topic];
     let ends = ["--from-beginning", "--max-messages", "6"];
-    let print = ["timestamp", "partition", "offset", "headers", "key"];
+    // The first two are there since 4.0; older releases do not mind.
+    let print = [
+        "delivery",
+        "epoch",
+        "timestamp",
+        "partition",
+        "offset",
+        "headers",
+        "key",
+    ];
     let print = print.map(|field| format!("print.{field}=true"));
     let mut arguments = [&server[..], &ends].concat();
     for property in &print {
@@ -40,13 +55,13 @@ fn console(workspace: &Workspace, release: &str, cluster: &Cluster, topic: &str)
 }
 
 #[test]
-fn the_console_consumers_of_older_releases_give_the_groups_of_the_topic() {
+fn the_console_consumers_of_every_release_give_the_groups_of_the_topic() {
     let Some(cluster) = broker::shared() else {
         return;
     };
     let topic = fill(&cluster);
     let workspace = Workspace::new();
-    for release in OLD_RELEASES {
+    for release in ALL_RELEASES {
         let Some(file) = console(&workspace, release, &cluster, &topic) else {
             return;
         };
@@ -151,5 +166,51 @@ fn dumps_by_every_release_give_the_records_of_every_codec_and_transaction() {
         assert_eq!(report.total("records_read"), count, "{release}");
         let groups = report.places_by("value.charge_id");
         assert_eq!(groups, groups_of(&dumped), "{release}");
+    }
+}
+
+/// Runs the dump tool of a release on segments of an old format, with their paths.
+fn dump_old(workspace: &Workspace, release: &str, options: &[&str], segments: &[String]) -> bool {
+    let files = segments.join(",");
+    let arguments = [options, &["--files", &files]].concat();
+    let tool = (release, "kafka.tools.DumpLogSegments");
+    tool_of(workspace, tool, &arguments, "dump.txt").is_some()
+}
+
+#[test]
+fn dumps_of_old_message_sets_give_the_records_of_the_segments() {
+    let workspace = Workspace::new();
+    let copy = |(number, name): (usize, &&str)| {
+        let folder = workspace.path().join(format!("old-{number}"));
+        std::fs::create_dir(&folder).unwrap();
+        let copy = folder.join("00000000000000000000.log");
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/segments");
+        std::fs::copy(format!("{root}/{name}"), &copy).unwrap();
+        copy.display().to_string()
+    };
+    let segments: Vec<String> = OLD_SEGMENTS.iter().enumerate().map(copy).collect();
+    for release in ALL_RELEASES {
+        if !dump_old(&workspace, release, &["--print-data-log"], &segments) {
+            return;
+        }
+        let fields = "partition,value";
+        let read = ["scan", "dump.txt", "--by", fields, "-o", "report.json"];
+        let arguments = read.into_iter().chain(segments.iter().map(String::as_str));
+        workspace.dupaudit(arguments).run().expect_code(0);
+        let report = workspace.report("report.json");
+        assert!(report.is_complete(), "{release}");
+        assert_eq!(report.skipped("same-record"), 480, "{release}");
+        assert_eq!(report.total("records_read"), 960, "{release}");
+        assert_eq!(
+            report.0["coverage"]["conflicts"],
+            serde_json::json!([]),
+            "{release}"
+        );
+    }
+    if dump_old(&workspace, "3.9.1", &[], &segments) {
+        let refused = workspace
+            .dupaudit(["scan", "dump.txt", "--by", "value"])
+            .run();
+        refused.expect_code(2).expect_stderr("--print-data-log");
     }
 }

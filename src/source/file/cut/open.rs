@@ -6,7 +6,8 @@ use crate::source::file::cut::envelope::opener::{Opener, Scratch};
 use crate::source::file::cut::layout::Body;
 use crate::source::file::cut::text::batch_line;
 use crate::source::file::cut::text::console_line::{ConsoleShape, push_headers};
-use crate::source::file::cut::text::dump_log::{LINE_MARKS, Segments, parse, topic_partition};
+use crate::source::file::cut::text::dump_log::{LINE_MARKS, Segments};
+use crate::source::file::cut::text::dump_log::{is_old_batch, parse, topic_partition};
 use crate::source::file::cut::text::{logfmt, otel, table};
 use crate::source::file::cut::{Cutter, Piece, for_each_marked};
 use crate::source::file::row_ends::RecordEnds;
@@ -105,8 +106,11 @@ impl Cutter {
                 return;
             }
             if text.starts_with(b"offset: ") {
-                // Of Kafka 2.2 and older, which show no batches.
+                // Of Kafka 2.2 and older, or a message set; neither tells more of a batch.
                 (is_data, batch) = (true, u32::MAX);
+                if is_old_batch(text) {
+                    return;
+                }
             }
             if is_data && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
                 let topic = place.as_ref().map(|(topic, partition)| {

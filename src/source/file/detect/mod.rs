@@ -165,8 +165,10 @@ fn detect_text(sample: Sample<'_>, forced: Option<FileFormat>) -> Result<Detecte
         return Ok(detected);
     }
     if first.starts_with(b"Dumping ") && !lines.iter().any(|line| line.starts_with(b"| offset")) {
-        let is_dump = lines.iter().any(|line| line.starts_with(b"baseOffset: "));
-        if is_dump && lines.iter().all(|line| !line.starts_with(b"offset: ")) {
+        let shows_batch =
+            |line: &&[u8]| line.starts_with(b"baseOffset: ") || line.starts_with(b"offset: ");
+        let shows_record = |line: &&[u8]| text::shows_record(line);
+        if lines.iter().any(shows_batch) && !lines.iter().any(shows_record) {
             return Err(Refusal::DumpWithoutRecords);
         }
     }

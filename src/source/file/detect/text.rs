@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::source::file::FileFormat;
 use crate::source::file::cut::layout::{Body, Layout};
 use crate::source::file::cut::text::console_line::ConsoleShape;
-use crate::source::file::cut::text::dump_log::{BATCH_MARKS, Segments};
+use crate::source::file::cut::text::dump_log::{BATCH_MARKS, Segments, is_old_batch};
 use crate::source::file::cut::text::logfmt;
 use crate::source::file::detect::{Detected, lines_layout};
 use crate::source::file::row_ends::RecordEnds;
@@ -123,8 +123,8 @@ pub(super) fn noted(mut detected: Detected) -> Detected {
 }
 
 /// A dump without `--print-data-log` shows batches only.
-fn shows_record(line: &[u8]) -> bool {
-    line.starts_with(b"| offset: ") || line.starts_with(b"offset: ")
+pub(super) fn shows_record(line: &[u8]) -> bool {
+    line.starts_with(b"| offset: ") || (line.starts_with(b"offset: ") && !is_old_batch(line))
 }
 
 /// Returns the shape of lines of a key, one byte between, and a JSON document or nothing.

@@ -72,6 +72,16 @@ pub(crate) fn topic_partition(line: &[u8]) -> Option<(String, i32)> {
     (!topic.is_empty()).then(|| (topic.to_owned(), partition))
 }
 
+/// Returns whether a line shows a message set of Kafka 0.10 or older, as releases from 2.3 on write
+/// it above its records; that of a record shows the sizes of its key and value.
+pub(crate) fn is_old_batch(text: &[u8]) -> bool {
+    let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+    let line = text.get(..end).unwrap_or_default();
+    let has = |name: &[u8]| memmem::find(line, name).is_some();
+    let is_record = has(b" keysize: ") || has(b" keySize: ");
+    line.starts_with(b"offset: ") && has(b" size: ") && !is_record
+}
+
 /// One record as the dump shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DumpedRecord {
@@ -245,6 +255,18 @@ mod tests {
         let replaced = "| offset: 0 CreateTime: 1 keySize: -1 valueSize: 2 headerKeys: [] \
                         payload: \u{fffd}";
         assert_eq!(shown(replaced), Err(RecordDefect::InvalidText));
+    }
+
+    #[test]
+    fn a_message_set_is_no_record() {
+        let set =
+            b"offset: 119 position: 0 NoTimestampType: -1 size: 1631 magic: 0 compresscodec: \
+                    GZIP crc: 1063732419 isvalid: true\n";
+        assert!(is_old_batch(set));
+        let record = b"offset: 1 position: 26 NoTimestampType: -1 isvalid: true keysize: 2 \
+                       valuesize: 14 magic: 0 compresscodec: NONE crc: 1 key: k1 payload: size: 1";
+        assert!(!is_old_batch(record));
+        assert!(!is_old_batch(b"| offset: 1 size: 1"));
     }
 
     #[test]
