@@ -16,6 +16,9 @@ const NEAR_OFFSETS: u64 = 20_000;
 /// Bytes of records after which a block is handed out.
 const BLOCK_BYTES: usize = 1 << 20;
 
+/// How often damage on the way is gone round before a record comes.
+const DETOUR_LIMIT: u32 = 8;
+
 /// Longest wait for one event.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 
@@ -30,6 +33,8 @@ pub(super) struct KafkaRevisitor<'a> {
     passed: usize,
     /// Where the client reads on, if it does.
     reads_from: Option<u64>,
+    /// Detours around damage since the last record.
+    detours: u32,
     /// Whether the partition fell silent; then nothing more is waited for.
     is_silent: bool,
     /// When the client last told anything of the partition, or will after a throttling.
@@ -64,7 +69,7 @@ impl RecordRevisitor for KafkaRevisitor<'_> {
             if self.poll(&mut engine)? {
                 self.last_event = Instant::now();
                 rest = self.take_wanted(rest, block);
-            } else if self.reads_from.is_none() {
+            } else if self.reads_from.is_none() && !(1..=DETOUR_LIMIT).contains(&self.detours) {
                 // The log ends here, or cannot be read here: what is wanted is not there.
                 rest = &[];
             } else if self.last_event.elapsed() > self.patience {
@@ -114,6 +119,7 @@ impl<'a> KafkaRevisitor<'a> {
             scratch: RecordBlock::default(),
             passed: 0,
             reads_from: None,
+            detours: 0,
             is_silent: false,
             last_event: Instant::now(),
         }
@@ -147,17 +153,27 @@ impl<'a> KafkaRevisitor<'a> {
                 let last = self.scratch.slots.last().map(|slot| slot.position + 1);
                 let told = next_offset.and_then(|offset| u64::try_from(offset).ok());
                 self.reads_from = told.or(last).or(self.reads_from);
+                self.detours = 0;
                 Ok(true)
             }
             ClientEvent::End { partition, .. } if partition == self.partition => {
                 self.reads_from = None;
+                self.detours = 0;
                 Ok(false)
             }
-            // After trouble that passes the client reads on by itself.
+            // After trouble that passes or was stepped over the client reads on by itself.
+            ClientEvent::Fault {
+                kind: FaultKind::Transient | FaultKind::SteppedOver,
+                ..
+            } => Ok(false),
             ClientEvent::Fault {
                 partition, kind, ..
-            } if partition == self.partition && kind != FaultKind::Transient => {
+            } if partition == self.partition => {
                 self.reads_from = None;
+                // What is wanted lies beyond a batch that cannot be read, so it is gone to at once.
+                // After such a batch librdkafka may go on at any offset.
+                let is_damage = matches!(kind, FaultKind::CorruptBatch | FaultKind::OutOfRange);
+                self.detours = if is_damage { self.detours + 1 } else { 0 };
                 Ok(false)
             }
             ClientEvent::Throttled {

@@ -196,7 +196,16 @@ impl PartitionScan {
             }
             FaultKind::OutOfRange => {
                 self.cause = Some(text.to_owned());
-                self.ask(Question::OutOfRange)
+                match &self.phase {
+                    // After a corrupt batch librdkafka may go on at any offset: it is told again.
+                    Phase::Searching(search) if self.attempts < ATTEMPT_LIMIT => {
+                        self.attempts += 1;
+                        ScanAction::Read(search.probe())
+                    }
+                    Phase::Searching(_) | Phase::Reading | Phase::Asking(_) | Phase::Done => {
+                        self.ask(Question::OutOfRange)
+                    }
+                }
             }
             FaultKind::Truncated => {
                 self.note(format!("the log was cut off: {text}"));
@@ -232,6 +241,7 @@ impl PartitionScan {
     fn take_corrupt_batch(&mut self, offset: i64, text: &str) -> ScanAction {
         if let Phase::Searching(search) = &mut self.phase {
             let step = search.fails_at(offset);
+            self.attempts = 0;
             return self.search(step);
         }
         let next = self.ledger.next();
@@ -493,6 +503,27 @@ mod tests {
         }
         assert_eq!(only_gap(&scan), (0, 10, GapReason::Stalled));
         assert!(scan.notes()[0].contains("quota"), "{:?}", scan.notes());
+    }
+
+    #[test]
+    fn an_offset_out_of_range_does_not_end_the_search_for_a_corrupt_batch_unless_it_stays() {
+        let out_of_range = || ScanEvent::Fault {
+            kind: FaultKind::OutOfRange,
+            offset: 1 << 60,
+            text: "offset out of range",
+        };
+        let mut scan = scan(10);
+        scan.step(ScanEvent::Start, clock(0));
+        let corrupt = ScanEvent::Fault {
+            kind: FaultKind::CorruptBatch,
+            offset: 0,
+            text: "checksum",
+        };
+        assert_eq!(scan.step(corrupt, clock(1)), ScanAction::Read(1));
+        for _ in 0..ATTEMPT_LIMIT {
+            assert_eq!(scan.step(out_of_range(), clock(1)), ScanAction::Read(1));
+        }
+        assert_eq!(scan.step(out_of_range(), clock(1)), ScanAction::AskBounds);
     }
 
     #[test]
