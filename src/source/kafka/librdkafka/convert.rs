@@ -14,12 +14,20 @@ pub(super) fn event_of(message: &Message, partition: usize) -> ClientEvent {
         return ClientEvent::End { partition, offset };
     }
     let text = message.error_text();
+    let kind = fault_kind(code, &text);
+    let cut_at = cut_at(&text).filter(|_| kind == FaultKind::Truncated);
     ClientEvent::Fault {
         partition,
-        offset,
-        kind: fault_kind(code, &text),
+        offset: cut_at.unwrap_or(offset),
+        kind,
         text,
     }
+}
+
+/// Returns where a log was cut off, which only the words of a truncation tell.
+fn cut_at(text: &str) -> Option<i64> {
+    let (_, rest) = text.split_once("broker end offset is ")?;
+    rest.split(' ').next()?.parse().ok()
 }
 
 fn fault_kind(code: i32, text: &str) -> FaultKind {
@@ -62,4 +70,17 @@ pub(super) fn push_record(message: &Message, block: &mut RecordBlock) {
 
 fn push_payload(payload: Option<&[u8]>, block: &mut RecordBlock) -> Span {
     payload.map_or(Span::NULL, |bytes| block.push_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_truncation_tell_where_the_log_was_cut_off() {
+        let text = "Partition log truncation detected at offset 700 (leader epoch 3): broker end \
+                    offset is 600 (offset leader epoch 2). Reset to INVALID.: Local: truncation";
+        assert_eq!(cut_at(text), Some(600));
+        assert_eq!(cut_at("Local: Timed out"), None);
+    }
 }

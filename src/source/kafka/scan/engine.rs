@@ -233,6 +233,12 @@ impl Engine {
         Ok(Turn::Records(partition))
     }
 
+    fn note_cut(&mut self, partition: usize, offset: i64) {
+        if let Some(state) = self.final_states.get_mut(partition) {
+            state.cut_at = Some(state.cut_at.map_or(offset, |cut| cut.min(offset)));
+        }
+    }
+
     fn take_event(&mut self, event: ClientEvent) -> Result<(), KafkaError> {
         match event {
             ClientEvent::Nothing | ClientEvent::Records { .. } => Ok(()),
@@ -246,6 +252,9 @@ impl Engine {
                 text,
             } => {
                 let text = text.as_str();
+                if kind == FaultKind::Truncated && offset >= 0 {
+                    self.note_cut(partition, offset);
+                }
                 self.advance(partition, ScanEvent::Fault { kind, offset, text })
             }
             ClientEvent::Throttled {

@@ -15,6 +15,8 @@ pub(super) struct FinalState {
     pub(super) notes: Vec<String>,
     /// Offsets that were read, or not, and are void.
     pub(super) void: Option<OffsetGap>,
+    /// Where the log was cut off under the scan, as far as the client was told.
+    pub(super) cut_at: Option<i64>,
     /// Whether a record came that has no timestamp of the broker's.
     pub(super) has_other_timestamps: bool,
 }
@@ -33,6 +35,10 @@ impl FinalState {
             let log_end = now.high_watermark;
             self.void = void(log_end.max(plan.read_start), next, GapReason::Truncated);
             self.note_void(&format!("the log ends at {log_end} now"), scan.ledger());
+        } else if let Some(cut_at) = self.cut_at {
+            // The log has grown again since, by other records.
+            self.void = void(cut_at.max(plan.read_start), next, GapReason::Truncated);
+            self.note_void(&format!("the log was cut off at {cut_at}"), scan.ledger());
         } else if now.high_watermark > frozen.high_watermark {
             let came = counted(now.high_watermark - frozen.high_watermark, "offset");
             self.notes
@@ -201,6 +207,10 @@ mod tests {
 
     /// The coverage of a log of 20 offsets with a hole at [5, 8), read whole, that ends as `now`.
     fn coverage(now: LogBounds) -> PartitionCoverage {
+        coverage_after(FinalState::default(), now)
+    }
+
+    fn coverage_after(mut state: FinalState, now: LogBounds) -> PartitionCoverage {
         let mut ledger = Ledger::new(0, 20);
         let mut slots: Vec<_> = (0..20)
             .filter(|offset| !(5..8).contains(offset))
@@ -211,7 +221,6 @@ mod tests {
             .collect();
         ledger.admit(&mut slots, &[], None);
         let scan = PartitionScan::new(ledger, None, std::time::Duration::from_secs(1));
-        let mut state = FinalState::default();
         state.compare(&plan(0, 20), &scan, now);
         coverage_of(&plan(0, 20), &scan, &state)
     }
@@ -225,6 +234,19 @@ mod tests {
         assert!(!coverage.is_complete());
         assert!(coverage.notes[0].contains("12 records"), "{coverage:?}");
         assert_eq!(coverage.records_read, 17);
+    }
+
+    #[test]
+    fn what_lies_above_a_cut_is_void_although_the_log_has_grown_again() {
+        let state = FinalState {
+            cut_at: Some(12),
+            ..FinalState::default()
+        };
+        let coverage = coverage_after(state, bounds(100, 1));
+        let hole = GapReason::ControlOrCompacted;
+        let expected = [gap(5, 8, hole), gap(12, 20, GapReason::Truncated)];
+        assert_eq!(coverage.gaps, expected);
+        assert!(coverage.notes[0].contains("8 records"), "{coverage:?}");
     }
 
     #[test]
