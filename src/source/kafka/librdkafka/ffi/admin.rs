@@ -66,6 +66,7 @@ impl NativeClient {
             c::rd_kafka_query_watermark_offsets(client, name, partition, low, high, millis(wait))
         };
         match raw_code(&raw const error) {
+            0 if low < 0 || high < 0 => Err(native_error(codes::LEADER_NOT_AVAILABLE)),
             0 => Ok((low, high)),
             code => Err(native_error(code)),
         }
@@ -242,6 +243,8 @@ fn offset_answers(
         let index = places.get(&(name, partition)).copied();
         if let Some(answer) = index.and_then(|index: usize| answers.get_mut(index)) {
             *answer = match code {
+                // −1 is an answer: no record is that late. What is below is none.
+                0 if offset < -1 => Err(native_error(codes::LEADER_NOT_AVAILABLE)),
                 0 => Ok(offset),
                 _ => Err(native_error(code)),
             };
