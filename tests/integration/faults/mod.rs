@@ -1,15 +1,16 @@
 //! Brokers, networks and clients at fault: whatever happens, the report is exact or says what
 //! it lacks. Each test runs for each reader that it applies to.
 
-mod cluster;
-mod ends;
-mod mid_scan;
+mod access;
+mod brokers;
+mod logs;
 mod network;
 mod options;
-mod refusals;
 mod releases;
-mod security;
 mod table;
+
+use std::thread;
+use std::time::Duration;
 
 use crate::support::cluster::{Cluster, PlainRecord, charge, flush, groups_of, send};
 use crate::support::report::{Place, Report};
@@ -20,6 +21,31 @@ const READERS: [&str; 2] = ["wire", "librdkafka"];
 
 /// Reasons of gaps in which there was nothing to read.
 const COMPLETE_REASONS: [&str; 4] = ["control", "aborted", "compacted", "control-or-compacted"];
+
+/// Slow enough that a scan of 20,000 records is under way for two seconds and more.
+const SLOWLY: [&str; 2] = ["--max-rate", "500KB/s"];
+
+/// Records of two partitions that take three seconds and more to read slowly.
+const RECORDS: i32 = 16_000;
+
+/// Time in which a slow scan gets to somewhere in its middle.
+const A_WHILE: Duration = Duration::from_secs(1);
+
+/// Whether there is time for more of the same.
+fn is_soak() -> bool {
+    std::env::var("DUPAUDIT_SOAK").is_ok_and(|value| value == "1")
+}
+
+/// Starts a slow scan of a topic by each reader, and returns them in mid-scan.
+fn scans_under_way(bootstrap: &str, topic: &str, options: &[&str]) -> Vec<RunningScan> {
+    let options: Vec<&str> = SLOWLY.iter().chain(options).copied().collect();
+    let scans = READERS.map(|reader| RunningScan::start(bootstrap, topic, reader, &options));
+    for scan in &scans {
+        scan.wait_until_frozen();
+    }
+    thread::sleep(A_WHILE);
+    scans.into()
+}
 
 /// A scan of one topic by one reader, under way.
 struct RunningScan {
@@ -51,6 +77,14 @@ impl RunningScan {
     fn finish(self) -> FinishedScan {
         FinishedScan {
             outcome: self.running.finish(),
+            workspace: self.workspace,
+        }
+    }
+
+    /// Waits for the end of a scan that is held up for longer than others.
+    fn finish_within(self, patience: Duration) -> FinishedScan {
+        FinishedScan {
+            outcome: self.running.finish_within(patience),
             workspace: self.workspace,
         }
     }
@@ -147,4 +181,23 @@ fn assert_exact(report: &Report, topic: &str, seen: &[PlainRecord]) {
     let mut expected: Vec<Vec<Place>> = groups_of(&delivered).into_values().collect();
     expected.sort();
     assert_eq!(report.places(), expected);
+}
+
+/// Returns all notes about a partition.
+fn notes_of(report: &Report, topic: &str, partition: i32) -> String {
+    let notes = report.partition(topic, partition)["notes"]
+        .as_array()
+        .unwrap();
+    let notes: Vec<&str> = notes.iter().map(|note| note.as_str().unwrap()).collect();
+    notes.join("; ")
+}
+
+/// Whatever a report groups is of the old log.
+#[track_caller]
+fn assert_only_old(report: &Report, old: &[PlainRecord]) {
+    let old: Vec<Vec<Place>> = groups_of(old).into_values().collect();
+    for group in report.places() {
+        let is_within = |old: &Vec<Place>| group.iter().all(|place| old.contains(place));
+        assert!(old.iter().any(is_within), "{group:?}");
+    }
 }

@@ -93,10 +93,15 @@ impl Cluster {
         self.wait_for_leaders(topic.name);
     }
 
-    /// Deletes a topic and makes one of that name again.
-    pub(crate) fn make_again(&self, topic: &str, partitions: i32) {
+    /// Deletes a topic.
+    pub(crate) fn delete(&self, topic: &str) {
         let deleted = block_on(self.admin().delete_topics(&[topic], &AdminOptions::new()));
         assert_eq!(deleted.unwrap(), [Ok(topic.to_owned())]);
+    }
+
+    /// Deletes a topic and makes one of that name again.
+    pub(crate) fn make_again(&self, topic: &str, partitions: i32) {
+        self.delete(topic);
         let again = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
         let deadline = Instant::now() + PATIENCE;
         // The name is free once the deletion is done everywhere.
@@ -133,6 +138,23 @@ impl Cluster {
             thread::sleep(Duration::from_millis(50));
         }
         panic!("`{topic}` has no leader");
+    }
+
+    /// Returns a partition's leader, and its replicas that are in sync.
+    pub(crate) fn leadership(&self, topic: &str, partition: usize) -> (i32, Vec<i32>) {
+        let consumer = self.consumer("read_committed");
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+        let partition = &metadata.topics()[0].partitions()[partition];
+        (partition.leader(), partition.isr().to_vec())
+    }
+
+    /// Returns the high watermark of a partition.
+    pub(crate) fn end_of(&self, topic: &str, partition: i32) -> i64 {
+        let consumer = self.consumer("read_uncommitted");
+        consumer
+            .fetch_watermarks(topic, partition, PATIENCE)
+            .unwrap()
+            .1
     }
 
     /// Sets the one property of a topic that is not as it comes.

@@ -166,9 +166,19 @@ impl Running {
         }
     }
 
+    /// Returns whether it has said its last word.
+    pub(crate) fn is_over(&self) -> bool {
+        self.stderr.listener.is_finished()
+    }
+
     /// Waits for its end.
-    pub(crate) fn finish(mut self) -> Outcome {
-        let exit_code = wait(&mut self.child, self.started + TIMEOUT);
+    pub(crate) fn finish(self) -> Outcome {
+        self.finish_within(TIMEOUT)
+    }
+
+    /// Waits for its end, which may be as late as this after the start.
+    pub(crate) fn finish_within(mut self, patience: Duration) -> Outcome {
+        let exit_code = wait(&mut self.child, self.started + patience);
         let outcome = Outcome {
             shown: self.shown,
             exit_code,

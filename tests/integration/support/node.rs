@@ -272,6 +272,12 @@ log.initial.task.delay.ms=500
         Cluster::new(&self.bootstrap)
     }
 
+    /// Waits until every broker answers.
+    pub(crate) fn wait_until_up(&self) {
+        let addresses: Vec<String> = self.bootstrap.split(',').map(str::to_owned).collect();
+        self.wait_until_all_answer(&addresses).unwrap();
+    }
+
     fn wait_until_all_answer(&self, addresses: &[String]) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_mins(1);
         let mut open = addresses.to_vec();

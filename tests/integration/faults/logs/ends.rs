@@ -5,24 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::producer::Producer;
 
-use super::{FinishedScan, READERS, RunningScan, append, assert_exact, fill, unread_of};
+use crate::faults::{
+    FinishedScan, READERS, RunningScan, SLOWLY, append, assert_exact, fill, notes_of, unread_of,
+};
 use crate::support::broker;
 use crate::support::cluster::{charge, flush, send, send_at};
-use crate::support::report::Report;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Slow enough that a scan of 20,000 records is under way for two seconds and more.
-pub(super) const SLOWLY: [&str; 2] = ["--max-rate", "500KB/s"];
-
-/// Returns all notes about a partition.
-pub(super) fn notes_of(report: &Report, topic: &str, partition: i32) -> String {
-    let notes = report.partition(topic, partition)["notes"]
-        .as_array()
-        .unwrap();
-    let notes: Vec<&str> = notes.iter().map(|note| note.as_str().unwrap()).collect();
-    notes.join("; ")
-}
 
 #[test]
 fn a_transaction_that_stays_open_makes_coverage_incomplete_once_it_is_old() {

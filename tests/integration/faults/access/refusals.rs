@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 
 use super::security::assert_refused_for;
-use super::{FinishedScan, READERS};
+use crate::faults::{FinishedScan, READERS};
 
 #[test]
 fn a_web_server_is_no_broker() {

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
-use super::{FinishedScan, READERS, assert_exact, fill};
+use crate::faults::{FinishedScan, READERS, assert_exact, fill};
 use crate::support::Workspace;
 use crate::support::broker::{or_skip, tool_arguments};
 use crate::support::cluster::PlainRecord;

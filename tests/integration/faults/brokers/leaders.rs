@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use rdkafka::admin::{NewTopic, TopicReplication};
 
-use super::ends::SLOWLY;
-use super::{READERS, RunningScan, append, assert_exact};
+use crate::faults::{READERS, RunningScan, SLOWLY, append, assert_exact};
 use crate::support::broker::or_skip;
 use crate::support::node::{Nodes, NodesSpec};
 

@@ -1,0 +1,4 @@
+//! Who may read what, and over which connection.
+
+mod refusals;
+mod security;

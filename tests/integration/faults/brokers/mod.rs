@@ -1,0 +1,5 @@
+//! Brokers that stop, die and come back.
+
+mod elections;
+mod leaders;
+mod stopped;

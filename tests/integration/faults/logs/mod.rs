@@ -1,0 +1,4 @@
+//! Logs that change, end oddly, or are damaged.
+
+mod changed;
+mod ends;
