@@ -1,6 +1,7 @@
 //! Networks at fault: connections cut anywhere, bytes lost, late or one by one.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
@@ -18,7 +19,7 @@ use crate::support::tcp_proxy::{TcpProxy, Weather};
 const CUTS: u64 = 200;
 
 /// A broker with many listeners, each behind a proxy's port.
-struct ProxiedBroker {
+pub(super) struct ProxiedBroker {
     nodes: Nodes,
     /// Listeners for proxies with the ports that they stand for; each is taken once.
     listeners: Mutex<Vec<(TcpListener, u16)>>,
@@ -26,7 +27,7 @@ struct ProxiedBroker {
 
 impl ProxiedBroker {
     fn start() -> Result<Self, String> {
-        let names = ["A", "B", "C", "D", "E", "F", "G"];
+        let names = ["A", "B", "C", "D", "E", "F", "G", "H"];
         let listen = |_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let proxies = names.map(listen);
         let addresses = proxies
@@ -46,17 +47,23 @@ impl ProxiedBroker {
         Ok(Self { nodes, listeners })
     }
 
-    /// Returns the broker that the tests of this file share.
-    fn shared() -> Option<&'static Self> {
+    /// Returns the broker that all who need such listeners share.
+    pub(super) fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Result<ProxiedBroker, String>> = OnceLock::new();
         or_skip(SHARED.get_or_init(Self::start).as_ref())
     }
 
-    fn cluster(&self) -> Cluster {
+    pub(super) fn cluster(&self) -> Cluster {
         self.nodes.cluster()
     }
 
-    fn take_listener(&self) -> (TcpListener, u16) {
+    /// Returns the folder of its partitions.
+    pub(super) fn data(&self) -> PathBuf {
+        self.nodes.data()
+    }
+
+    /// Returns a listener for a proxy, and the port that it stands for.
+    pub(super) fn take_listener(&self) -> (TcpListener, u16) {
         self.listeners.lock().unwrap().pop().unwrap()
     }
 

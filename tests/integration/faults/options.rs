@@ -81,7 +81,7 @@ fn a_late_tail_is_complete_where_the_broker_set_all_timestamps() {
 }
 
 /// Returns a time in RFC 3339.
-fn chrono_text(millis: i64) -> String {
+pub(super) fn chrono_text(millis: i64) -> String {
     let time = dupaudit_time(millis / 1000);
     format!("{time}.{:03}Z", millis % 1000)
 }

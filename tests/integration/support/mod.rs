@@ -11,6 +11,8 @@ pub(crate) mod cluster;
 #[cfg(feature = "kafka")]
 pub(crate) mod node;
 #[cfg(feature = "kafka")]
+pub(crate) mod raw_client;
+#[cfg(feature = "kafka")]
 pub(crate) mod tcp_proxy;
 
 use std::ffi::OsStr;

@@ -6,7 +6,7 @@ mod explained;
 mod exports;
 mod faults;
 mod ranges;
-mod segments;
+pub(crate) mod segments;
 mod tansu;
 mod traces;
 

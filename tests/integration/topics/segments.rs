@@ -18,7 +18,7 @@ fn cluster(broker: &ApacheKafka) -> Cluster {
 }
 
 /// Copies the log of a partition as it stands.
-fn copy_partition(broker: &ApacheKafka, name: &str, into: &Path) -> PathBuf {
+pub(crate) fn copy_partition(broker: &ApacheKafka, name: &str, into: &Path) -> PathBuf {
     let copy = into.join(name);
     fs::create_dir_all(&copy).unwrap();
     for entry in fs::read_dir(broker.data.join(name)).unwrap() {
@@ -41,7 +41,12 @@ fn scan_files(workspace: &Workspace, paths: &[&Path], options: &[&str]) -> Outco
     workspace.dupaudit(arguments).run()
 }
 
-fn report_of(workspace: &Workspace, paths: &[&Path], options: &[&str], code: i32) -> Report {
+pub(crate) fn report_of(
+    workspace: &Workspace,
+    paths: &[&Path],
+    options: &[&str],
+    code: i32,
+) -> Report {
     scan_files(workspace, paths, options).expect_code(code);
     workspace.report("files.json")
 }

@@ -1,4 +1,5 @@
 //! Who may read what, and over which connection.
 
+mod quota;
 mod refusals;
 mod security;

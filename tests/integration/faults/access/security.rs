@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 
 use crate::faults::{FinishedScan, READERS, assert_exact, fill};
 use crate::support::Workspace;
@@ -34,12 +36,23 @@ listener.name.sasltls.ssl.keystore.type=PEM
 listener.name.sasltls.ssl.keystore.location=FOLDER/server.pem
 listener.name.tls.ssl.keystore.type=PEM
 listener.name.tls.ssl.keystore.location=FOLDER/server.pem
+listener.name.expired.ssl.keystore.type=PEM
+listener.name.expired.ssl.keystore.location=FOLDER/expired.pem
 listener.name.mtls.ssl.keystore.type=PEM
 listener.name.mtls.ssl.keystore.location=FOLDER/server.pem
 listener.name.mtls.ssl.truststore.type=PEM
 listener.name.mtls.ssl.truststore.location=FOLDER/ca.pem
 listener.name.mtls.ssl.client.auth=required
 ";
+
+/// Names of the listeners, their protocols, and the hosts under which they are to be reached.
+const LISTENERS: [(&str, &str, &str); 5] = [
+    ("SASL", "SASL_PLAINTEXT", "127.0.0.1"),
+    ("TLS", "SSL", "localhost"),
+    ("MTLS", "SSL", "localhost"),
+    ("SASLTLS", "SASL_SSL", "localhost"),
+    ("EXPIRED", "SSL", "localhost"),
+];
 
 /// A broker with a listener for each protocol, a topic on it, and what clients need.
 struct SecuredBroker {
@@ -51,8 +64,15 @@ struct SecuredBroker {
 }
 
 fn signed_by(issuer: &CertifiedIssuer<'static, KeyPair>, name: &str) -> String {
+    signed_until(issuer, name, 2096)
+}
+
+/// Returns a certificate that holds from 2020 to the end of `year`, with its key.
+fn signed_until(issuer: &CertifiedIssuer<'static, KeyPair>, name: &str, year: i32) -> String {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(year, 12, 31);
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, issuer).unwrap();
     key.serialize_pem() + &certificate.pem()
@@ -102,12 +122,7 @@ impl SecuredBroker {
         let credentials = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
             .map(|mechanism| format!("{mechanism}=[name=alice,password={PASSWORD}]"));
         let nodes = Nodes::start(NodesSpec {
-            listeners: &[
-                ("SASL", "SASL_PLAINTEXT", "127.0.0.1"),
-                ("TLS", "SSL", "localhost"),
-                ("MTLS", "SSL", "localhost"),
-                ("SASLTLS", "SASL_SSL", "localhost"),
-            ],
+            listeners: &LISTENERS,
             properties: &properties,
             users: &[
                 "--add-scram",
@@ -115,7 +130,11 @@ impl SecuredBroker {
                 "--add-scram",
                 &credentials[1],
             ],
-            files: &[("server.pem", &server), ("ca.pem", &issuer.pem())],
+            files: &[
+                ("server.pem", &server),
+                ("expired.pem", &signed_until(&issuer, "localhost", 2021)),
+                ("ca.pem", &issuer.pem()),
+            ],
             ..NodesSpec::default()
         })?;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
@@ -237,6 +256,7 @@ const SASL: usize = 0;
 const TLS: usize = 1;
 const MTLS: usize = 2;
 const SASL_TLS: usize = 3;
+const EXPIRED: usize = 4;
 
 fn borrowed(options: &[String]) -> Vec<&str> {
     options.iter().map(String::as_str).collect()
@@ -323,6 +343,10 @@ fn certificates_are_checked_for_authority_and_name_and_shown_where_asked_for() {
     broker.assert_refused(("localhost", TLS), &other, &certificate);
     let by_number = [tls, "ssl.ca.location=@ca.pem"];
     broker.assert_refused(("127.0.0.1", TLS), &by_number, &["certificate"]);
+    for (reader, word) in READERS.iter().zip(["expired", "certificate"]) {
+        let scan = broker.scan(reader, ("localhost", EXPIRED), &by_number);
+        assert_refused_for(&scan, &[word]);
+    }
     let with_client = [
         tls,
         "ssl.ca.location=@ca.pem",
@@ -395,6 +419,20 @@ fn permissions_that_lack_are_named() {
         assert_refused_for(&scan, &[&named]);
         assert!(!scan.workspace.path().join("x.json").exists());
     }
+}
+
+#[test]
+fn no_permission_for_groups_is_needed() {
+    let Some(broker) = SecuredBroker::shared() else {
+        return;
+    };
+    allow(broker, "dave", "Read", &broker.topic);
+    let dave = login(
+        "sasl.mechanism=PLAIN",
+        "sasl.username=dave",
+        "sasl.password=@password",
+    );
+    broker.assert_works(SASL, &dave);
 }
 
 #[test]
