@@ -48,7 +48,7 @@ fn wait_until_signals_are_caught(child: &Child) {
     thread::sleep(Duration::from_millis(500));
 }
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     let process = child.id().to_string();
     let status = Command::new("sh")
         .args(["-c", "kill -$0 $1", name, &process])

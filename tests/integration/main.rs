@@ -9,6 +9,7 @@
 //! | `formats` | the same records in every format give the same report |
 //! | `incidents` | each cause, made for real on a broker, is told from the others |
 //! | `interrupted` | signals, full disks and closed pipes: said, and never a half report |
+//! | `limits` | little room or memory, few files, signals at any time: reports are whole |
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
 //! | `scripted` | faults that only a scripted broker has, by both readers |
 //! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
@@ -37,6 +38,7 @@ mod formats;
 #[cfg(feature = "kafka")]
 mod incidents;
 mod interrupted;
+mod limits;
 #[cfg(feature = "kafka")]
 mod lost_acks;
 mod readme;

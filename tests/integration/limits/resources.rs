@@ -1,0 +1,77 @@
+//! Little room on disks, little memory, few open files.
+
+use std::fs;
+
+use super::{RECORDS, YESTERDAY, count_files, is_soak, scan_under, workspace};
+use crate::support::Workspace;
+
+/// Half a mebibyte, in blocks of 512 bytes.
+const SMALL_FILES: &str = "ulimit -f 1024";
+
+#[test]
+fn no_room_for_what_is_set_aside_is_said_and_the_old_report_stays() {
+    let workspace = workspace(RECORDS);
+    let outcome = scan_under(SMALL_FILES, &workspace, &["log.jsonl", "--memory", "16M"]);
+    let aside = workspace.path().join("aside");
+    assert!(matches!(outcome.exit_code, Some(3 | 4)), "{outcome}");
+    assert!(outcome.stderr.contains("--memory"), "{outcome}");
+    let kept = fs::read_to_string(workspace.path().join("x.json")).unwrap();
+    assert_eq!(kept, YESTERDAY, "{outcome}");
+    assert_eq!(count_files(&aside), 0);
+}
+
+#[test]
+fn no_room_for_the_report_is_said_and_the_old_report_stays() {
+    let workspace = workspace(RECORDS);
+    let outcome = scan_under(SMALL_FILES, &workspace, &["log.jsonl"]).expect_code(4);
+    assert!(outcome.stderr.contains("x.json"), "{outcome}");
+    let kept = fs::read_to_string(workspace.path().join("x.json")).unwrap();
+    assert_eq!(kept, YESTERDAY, "{outcome}");
+    assert_eq!(count_files(workspace.path()), 3, "something is left behind");
+}
+
+#[test]
+fn little_address_space_is_shared_out_and_the_rest_is_set_aside() {
+    // What a long run indexes is more than half of it.
+    let records = if is_soak() { 2_000_000 } else { 200_000 };
+    let workspace = workspace(records);
+    let outcome = scan_under("ulimit -v 262144", &workspace, &["log.jsonl"]).expect_code(1);
+    let report = workspace.report("x.json");
+    assert!(report.is_complete(), "{outcome}");
+    assert_eq!(report.groups().len(), records / 10);
+    assert_eq!(count_files(&workspace.path().join("aside")), 0);
+}
+
+/// Spreads the log over so many files.
+fn spread(workspace: &Workspace, files: usize) {
+    fs::create_dir(workspace.path().join("parts")).unwrap();
+    let log = fs::read_to_string(workspace.path().join("log.jsonl")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    for (number, part) in lines.chunks(RECORDS / files).enumerate() {
+        workspace.write(&format!("parts/{number}.jsonl"), part.join("\n"));
+    }
+}
+
+#[test]
+fn few_open_files_are_enough_for_some_inputs_and_too_many_are_named() {
+    let workspace = workspace(RECORDS);
+    spread(&workspace, 25);
+    let options = ["parts", "--memory", "16M"];
+    let outcome = scan_under("ulimit -n 64", &workspace, &options).expect_code(1);
+    let report = workspace.report("x.json");
+    assert!(report.is_complete(), "{outcome}");
+    assert_eq!(report.groups().len(), RECORDS / 10);
+
+    let workspace = super::workspace(RECORDS);
+    spread(&workspace, 200);
+    let outcome = scan_under("ulimit -n 64", &workspace, &options);
+    assert!(matches!(outcome.exit_code, Some(2 | 4)), "{outcome}");
+    let error = outcome
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("error"));
+    let is_named = |line: &str| line.contains("parts/") && line.contains("open files");
+    assert!(error.is_some_and(is_named), "{outcome}");
+    let kept = fs::read_to_string(workspace.path().join("x.json")).unwrap();
+    assert_eq!(kept, YESTERDAY, "{outcome}");
+}
