@@ -117,6 +117,7 @@ fn index(
         let hash = identity.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         writer.add(Occurrence {
             fingerprint: Fingerprint([hash, hash.rotate_left(32)]),
+            is_reversal: false,
             timestamp_millis: NO_TIMESTAMP,
             split: SplitId(0),
             position,

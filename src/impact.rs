@@ -40,6 +40,9 @@ pub struct ImpactSpec {
     pub unit: AmountUnit,
 }
 
+/// Currencies that are told apart; a field with more values is no currency.
+const CURRENCIES_MAX: usize = 1000;
+
 /// Currencies whose minor unit is not a hundredth (ISO 4217, list one), with the exponent.
 const MINOR_EXPONENTS: [(&str, u32); 26] = [
     ("BHD", 3),
@@ -111,19 +114,21 @@ fn from_minor(mut amount: Decimal, exponent: u32) -> Option<Decimal> {
     Some(amount)
 }
 
-/// Exact sums per currency.
+/// Exact sums per currency, of a thousand currencies at most.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AmountSums {
     sums: BTreeMap<Option<String>, Decimal>,
 }
 
 impl AmountSums {
-    /// Adds one amount; returns false, and adds nothing, where the sum is past exact decimals.
+    /// Adds one amount; returns false, and adds nothing, where the sum is past exact decimals or
+    /// the currency is one too many.
     pub fn add(&mut self, currency: Option<&str>, amount: Decimal) -> bool {
-        let sum = self
-            .sums
-            .entry(currency.map(str::to_owned))
-            .or_insert(Decimal::ZERO);
+        let currency = currency.map(str::to_owned);
+        if self.sums.len() >= CURRENCIES_MAX && !self.sums.contains_key(&currency) {
+            return false;
+        }
+        let sum = self.sums.entry(currency).or_insert(Decimal::ZERO);
         let Some(total) = sum.checked_add(amount) else {
             return false;
         };
@@ -136,7 +141,13 @@ impl AmountSums {
         is_exact
     }
 
-    /// Adds other sums; returns false where one is past exact decimals.
+    /// Returns the sums by currency, unknown first.
+    pub fn iter(&self) -> impl Iterator<Item = (Option<&str>, Decimal)> {
+        let sums = self.sums.iter();
+        sums.map(|(currency, sum)| (currency.as_deref(), *sum))
+    }
+
+    /// Adds other sums; returns false where one could not be added.
     pub fn add_all(&mut self, other: &Self) -> bool {
         let mut fits = true;
         for (currency, amount) in &other.sums {
@@ -165,6 +176,31 @@ impl AmountSums {
         let known = self.sums.keys().filter(|currency| currency.is_some());
         let unknown = self.sums.keys().filter(|currency| currency.is_none());
         known.chain(unknown).cloned().collect()
+    }
+}
+
+/// What reversals of one dedup key have taken back and no extra record has been set against yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReversalBalance {
+    left: AmountSums,
+}
+
+impl ReversalBalance {
+    /// Returns the balance of reversals with these sums, none of them below zero.
+    pub fn new(reversed: AmountSums) -> Self {
+        Self { left: reversed }
+    }
+
+    /// Sets an extra record's amount against what is left in its currency; returns how much of
+    /// the amount is taken back.
+    pub fn take(&mut self, currency: Option<&str>, amount: Decimal) -> Decimal {
+        let taken = self.left.get(currency).min(amount).max(Decimal::ZERO);
+        // What cannot be taken off exactly would be taken twice.
+        if taken > Decimal::ZERO && self.left.add(currency, -taken) {
+            taken
+        } else {
+            Decimal::ZERO
+        }
     }
 }
 
@@ -217,6 +253,31 @@ mod tests {
         assert_eq!(sums.get(Some("USD")).to_string(), "1.0");
         assert_eq!(sums.currencies(), [Some("USD".to_owned()), None]);
         assert!(!sums.add(Some("USD"), Decimal::MAX));
+    }
+
+    #[test]
+    fn reversals_take_back_no_more_than_they_are_and_only_in_their_currency() {
+        let decimal = |text: &str| text.parse::<Decimal>().unwrap();
+        let mut reversed = AmountSums::default();
+        assert!(reversed.add(Some("USD"), decimal("15.00")));
+        let mut balance = ReversalBalance::new(reversed);
+        assert_eq!(balance.take(Some("EUR"), decimal("9")), Decimal::ZERO);
+        assert_eq!(balance.take(None, decimal("9")), Decimal::ZERO);
+        assert_eq!(balance.take(Some("USD"), decimal("-9")), Decimal::ZERO);
+        let taken = ["10", "10.5", "1"].map(|text| balance.take(Some("USD"), decimal(text)));
+        assert_eq!(taken, [decimal("10"), decimal("5"), Decimal::ZERO]);
+    }
+
+    #[test]
+    fn a_currency_too_many_is_refused_and_the_others_go_on() {
+        let mut sums = AmountSums::default();
+        for number in 0..CURRENCIES_MAX {
+            assert!(sums.add(Some(&number.to_string()), Decimal::ONE));
+        }
+        assert!(!sums.add(None, Decimal::ONE) && !sums.add(Some("USD"), Decimal::ONE));
+        assert!(sums.add(Some("7"), Decimal::ONE));
+        assert_eq!(sums.get(Some("7")), Decimal::TWO);
+        assert_eq!(sums.currencies().len(), CURRENCIES_MAX);
     }
 
     #[test]

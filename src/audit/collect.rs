@@ -26,9 +26,21 @@ use crate::record::FieldValue;
 use crate::record::Payload;
 use crate::record::RecordBlock;
 use crate::record::RecordView;
+use crate::record::Timestamp;
 use crate::record::TimestampType;
 use crate::source::RecordSource;
 use crate::source::StopFlag;
+
+/// What became of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It takes part in the comparison.
+    Audited,
+    /// It is audited, and takes something back.
+    Reversal,
+    /// It was left out.
+    Skipped(SkipReason),
+}
 
 /// What the first pass counted.
 #[derive(Debug, Default)]
@@ -43,6 +55,10 @@ pub(super) struct Counts {
     pub(super) timestamp_types: BTreeSet<TimestampType>,
     pub(super) sample: Sample,
     pub(super) unjudged: Unjudged,
+    /// Records of which `--reversal` could not say whether they take something back.
+    pub(super) unjudged_reversals: Unjudged,
+    /// Of the records audited, those that take something back.
+    pub(super) reversals: u64,
     /// Fields named beside the dedup key that no worker has seen: flag and path.
     pub(super) unseen: Option<Vec<(String, FieldPath)>>,
 }
@@ -61,6 +77,8 @@ impl Counts {
         self.timestamp_types.extend(other.timestamp_types);
         self.sample.add(other.sample);
         self.unjudged.add(other.unjudged);
+        self.unjudged_reversals.add(other.unjudged_reversals);
+        self.reversals += other.reversals;
         let unseen = other.unseen.unwrap_or_default();
         match &mut self.unseen {
             Some(kept) => kept.retain(|field| unseen.contains(field)),
@@ -150,6 +168,9 @@ struct Worker<'a> {
     key_count: usize,
     keys: KeyReader,
     filter: Option<Filter>,
+    reversal: Option<Filter>,
+    /// Values of the dedup key and of the filter; those that tell reversals come behind them.
+    compared_count: usize,
     canonical: Vec<u8>,
     probe: FieldProbe,
     coordinates: BlockCoordinates,
@@ -167,6 +188,14 @@ impl<'a> Worker<'a> {
         let is_key_in_value = paths.iter().any(FieldPath::is_in_value);
         let filter = plan.filter.as_ref();
         paths.extend(filter.iter().flat_map(|filter| filter.paths()).cloned());
+        let compared_count = paths.len();
+        let reversal = plan.reversal.as_ref();
+        paths.extend(
+            reversal
+                .iter()
+                .flat_map(|reversal| reversal.paths())
+                .cloned(),
+        );
         Self {
             shared,
             counts: Counts::default(),
@@ -176,6 +205,8 @@ impl<'a> Worker<'a> {
             key_count,
             is_key_in_value,
             filter: filter.map(Filter::new),
+            reversal: reversal.map(Filter::new),
+            compared_count,
             fields: FieldReader::new(paths),
             keys: KeyReader::new(plan),
             canonical: Vec::new(),
@@ -215,11 +246,15 @@ impl<'a> Worker<'a> {
             let outcome = self.audit(index, view, &mut values)?;
             self.counts.records_read += 1;
             match outcome {
-                Some(reason) => {
+                Outcome::Skipped(reason) => {
                     self.counts.skipped.count(reason);
                     self.counts.sample.note(view, reason, &mut self.fields);
                 }
-                None => self.counts.records_audited += 1,
+                Outcome::Audited => self.counts.records_audited += 1,
+                Outcome::Reversal => {
+                    self.counts.records_audited += 1;
+                    self.counts.reversals += 1;
+                }
             }
             if self.shared.notes_coordinates {
                 self.coordinates.note(view, outcome);
@@ -228,64 +263,100 @@ impl<'a> Worker<'a> {
         self.shared.coordinates.add(block, &mut self.coordinates)
     }
 
-    /// Audits one record; returns why it was skipped, the first reason that applies.
+    /// Audits one record, or skips it for the first reason that applies.
     fn audit<'b>(
         &mut self,
         index: usize,
         view: RecordView<'b>,
         values: &mut [FieldValue<'b>],
-    ) -> Result<Option<SkipReason>, AuditError> {
+    ) -> Result<Outcome, AuditError> {
         let timestamp = view.timestamp();
         self.counts.records_with_timestamp += u64::from(timestamp.is_some());
         if range::place(&self.shared.plan.range, view) == RangePlace::Outside {
-            let is_placed = range::can_place(&self.shared.plan.range, view);
-            let is_unreadable = !is_placed
-                && (view.slot().defect.is_some() || self.remapper.is_timestamp_unreadable(index));
-            let reason = if is_unreadable {
-                SkipReason::Undecodable
-            } else {
-                self.counts.records_unplaced += u64::from(!is_placed);
-                SkipReason::OutsideRange
-            };
-            return Ok(Some(reason));
+            return Ok(Outcome::Skipped(self.outside(index, view)));
         }
         if self.is_key_in_value && view.value() == Payload::Null {
-            return Ok(Some(SkipReason::Tombstone));
+            return Ok(Outcome::Skipped(SkipReason::Tombstone));
         }
         self.fields.read(view, values);
-        let (key_values, filter_values) = values.split_at(self.key_count);
+        let is_reversal = match self.judge(view, values) {
+            Ok(is_reversal) => is_reversal,
+            Err(reason) => return Ok(Outcome::Skipped(reason)),
+        };
+        if !is_reversal {
+            self.probe.look(view);
+        }
+        self.note_time(timestamp, is_reversal);
+        self.index.add(Occurrence {
+            fingerprint: fingerprint(&self.canonical),
+            is_reversal,
+            timestamp_millis: timestamp.map_or(i64::MAX, |timestamp| timestamp.millis),
+            split: view.block().split,
+            position: view.slot().position,
+        })?;
+        Ok(if is_reversal {
+            Outcome::Reversal
+        } else {
+            Outcome::Audited
+        })
+    }
+
+    /// Returns why a record that lies not in the range is left out.
+    fn outside(&mut self, index: usize, view: RecordView<'_>) -> SkipReason {
+        let is_placed = range::can_place(&self.shared.plan.range, view);
+        let is_unreadable = !is_placed
+            && (view.slot().defect.is_some() || self.remapper.is_timestamp_unreadable(index));
+        if is_unreadable {
+            return SkipReason::Undecodable;
+        }
+        self.counts.records_unplaced += u64::from(!is_placed);
+        SkipReason::OutsideRange
+    }
+
+    /// Writes the dedup key of a record whose fields are read; returns whether the record takes
+    /// something back, or why it is left out.
+    fn judge<'b>(
+        &mut self,
+        view: RecordView<'b>,
+        values: &[FieldValue<'b>],
+    ) -> Result<bool, SkipReason> {
+        let (compared, reversal_values) = values.split_at(self.compared_count);
+        let (key_values, filter_values) = compared.split_at(self.key_count);
         let key = self.keys.write(view, key_values, &mut self.canonical);
         if key == KeyOutcome::Undecodable {
-            return Ok(Some(SkipReason::Undecodable));
+            return Err(SkipReason::Undecodable);
         }
         if let Some(filter) = &self.filter {
             match filter.judge(view, filter_values, &mut self.counts.unjudged) {
                 Judgement::Matches => {}
-                Judgement::Undecodable => return Ok(Some(SkipReason::Undecodable)),
-                Judgement::Filtered => return Ok(Some(SkipReason::Filtered)),
+                Judgement::Undecodable => return Err(SkipReason::Undecodable),
+                Judgement::Fails => return Err(SkipReason::Filtered),
             }
         }
         if key == KeyOutcome::Missing {
-            return Ok(Some(SkipReason::MissingKey));
+            return Err(SkipReason::MissingKey);
         }
-        self.probe.look(view);
-        let is_undated = timestamp.is_none() && self.shared.plan.within_millis.is_some();
-        self.counts.records_unplaced += u64::from(is_undated);
-        let timestamp_millis = timestamp.map_or(i64::MAX, |timestamp| timestamp.millis);
-        if let Some(timestamp) = timestamp {
-            let span = TimeSpan::including(self.counts.audited_span, timestamp.millis);
-            self.counts.audited_span = Some(span);
-            if self.last_timestamp_type != Some(timestamp.timestamp_type) {
-                self.last_timestamp_type = Some(timestamp.timestamp_type);
-                self.counts.timestamp_types.insert(timestamp.timestamp_type);
-            }
+        let Some(reversal) = &self.reversal else {
+            return Ok(false);
+        };
+        match reversal.judge(view, reversal_values, &mut self.counts.unjudged_reversals) {
+            Judgement::Matches => Ok(true),
+            Judgement::Fails => Ok(false),
+            Judgement::Undecodable => Err(SkipReason::Undecodable),
         }
-        self.index.add(Occurrence {
-            fingerprint: fingerprint(&self.canonical),
-            timestamp_millis,
-            split: view.block().split,
-            position: view.slot().position,
-        })?;
-        Ok(None)
+    }
+
+    fn note_time(&mut self, timestamp: Option<Timestamp>, is_reversal: bool) {
+        let Some(timestamp) = timestamp else {
+            let needs_time = self.shared.plan.within_millis.is_some() && !is_reversal;
+            self.counts.records_unplaced += u64::from(needs_time);
+            return;
+        };
+        let span = TimeSpan::including(self.counts.audited_span, timestamp.millis);
+        self.counts.audited_span = Some(span);
+        if self.last_timestamp_type != Some(timestamp.timestamp_type) {
+            self.last_timestamp_type = Some(timestamp.timestamp_type);
+            self.counts.timestamp_types.insert(timestamp.timestamp_type);
+        }
     }
 }

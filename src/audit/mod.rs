@@ -12,6 +12,8 @@ mod probe;
 pub mod progress;
 mod recall;
 mod revisit;
+#[cfg(test)]
+mod scripted;
 mod statement;
 
 pub use groups::SortedGroups;
@@ -112,13 +114,13 @@ pub fn run(
     let revisited = revisit.run(suspects, overlap.excluded)?;
     let coverage = statement::coverage(sources, overlap.conflicts.listed);
     let context = groups::diagnosis_context(&coverage, counts.audited_span);
-    let concluded = groups::build(plan, revisited.details, context, spill_dir)?;
+    let concluded = groups::build(plan, (revisited.found, revisited.gone), context, spill_dir)?;
 
     progress.enter(Phase::Report);
     let evidence = statement::Evidence {
         counts,
         distinct_keys,
-        gone: revisited.gone,
+        gone: revisited.gone_count,
         conflicts: overlap.conflicts.count,
         totals: concluded.totals,
         episodes: &concluded.episodes,
@@ -133,13 +135,18 @@ pub fn run(
 }
 
 /// Records that turned out to be read twice are counted as such, not as what they seemed.
-fn move_same_records(counts: &mut collect::Counts, moved: &[(Option<SkipReason>, u64)]) {
+fn move_same_records(counts: &mut collect::Counts, moved: &[(collect::Outcome, u64)]) {
+    use collect::Outcome;
     for (outcome, count) in moved {
         match outcome {
             // Outside the range comes before all other reasons.
-            Some(SkipReason::OutsideRange) => continue,
-            Some(reason) => *counter(&mut counts.skipped, *reason) -= count,
-            None => counts.records_audited -= count,
+            Outcome::Skipped(SkipReason::OutsideRange) => continue,
+            Outcome::Skipped(reason) => *counter(&mut counts.skipped, *reason) -= count,
+            Outcome::Audited => counts.records_audited -= count,
+            Outcome::Reversal => {
+                counts.records_audited -= count;
+                counts.reversals -= count;
+            }
         }
         counts.skipped.same_record += count;
     }
@@ -153,5 +160,141 @@ fn counter(skipped: &mut SkippedRecords, reason: SkipReason) -> &mut u64 {
         SkipReason::Undecodable => &mut skipped.undecodable,
         SkipReason::Filtered => &mut skipped.filtered,
         SkipReason::MissingKey => &mut skipped.missing_key,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+    use crate::audit::scripted::ScriptedSource;
+    use crate::expression::Expression;
+    use crate::finding::DuplicateGroup;
+    use crate::finding::Verdict;
+    use crate::record::FieldPath;
+    use crate::source::{Bound, RecordRange};
+
+    /// Audits records by their minute and document; some are gone when they are read again.
+    fn audit(plan: &AuditPlan, records: &[(i64, &'static str)], gone: &[u64]) -> Audit {
+        let dir = tempfile::tempdir().unwrap();
+        let sources: [Box<dyn RecordSource>; 1] = [Box::new(ScriptedSource::new(records, gone))];
+        let context = AuditContext {
+            spill_dir: dir.path(),
+            progress: &AuditProgress::default(),
+            stop: &StopFlag::default(),
+        };
+        run(plan, &sources, context).unwrap()
+    }
+
+    fn groups(audit: &mut Audit) -> Vec<DuplicateGroup> {
+        std::iter::from_fn(|| audit.groups.next().unwrap()).collect()
+    }
+
+    /// Returns the minutes of each group's occurrences, in their order.
+    fn minutes(groups: &[DuplicateGroup]) -> Vec<Vec<i64>> {
+        let minute = |record: io::Result<crate::finding::ReportedRecord>| {
+            record.unwrap().timestamp_millis.unwrap() / 60_000
+        };
+        let minutes = groups.iter();
+        minutes
+            .map(|group| group.records.walk().map(minute).collect())
+            .collect()
+    }
+
+    const SAME: &str = r#"{"id":1}"#;
+
+    #[test]
+    fn what_is_gone_stands_where_its_first_reading_puts_it() {
+        let records = [0, 1, 2].map(|minute| (minute, SAME));
+        for gone in [&[][..], &[0], &[1], &[2], &[0, 2], &[0, 1, 2]] {
+            let mut audit = audit(&AuditPlan::sample(&["id"]), &records, gone);
+            let groups = groups(&mut audit);
+            assert_eq!(minutes(&groups), [[0, 1, 2]], "{gone:?}");
+            assert_eq!(groups[0].identical.is_none(), !gone.is_empty());
+            let is_stated = |text: &String| text.starts_with("not re-read: ");
+            assert_eq!(groups[0].evidence.iter().any(is_stated), !gone.is_empty());
+            assert_eq!(audit.summary.complete, gone.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_gone_joins_the_part_of_its_own_time() {
+        let mut plan = AuditPlan::sample(&["id"]);
+        plan.within_millis = Some(10 * 60_000);
+        let records = [0, 1, 100, 101, 102].map(|minute| (minute, SAME));
+        for gone in [&[][..], &[1], &[0], &[2], &[0, 2, 4]] {
+            let mut groups = groups(&mut audit(&plan, &records, gone));
+            groups.sort_by_key(|group| group.first_timestamp_millis);
+            let expected: [&[i64]; 2] = [&[0, 1], &[100, 101, 102]];
+            assert_eq!(minutes(&groups), expected, "{gone:?}");
+            assert!(!groups[0].id.contains('-') && groups[1].id.ends_with("-2"));
+        }
+    }
+
+    #[test]
+    fn what_is_gone_and_before_the_range_is_no_duplicate_in_it() {
+        let mut plan = AuditPlan::sample(&["id"]);
+        plan.range = RecordRange {
+            from: Some(Bound::Timestamp(5 * 60_000)),
+            look_back_millis: 15 * 60_000,
+            ..RecordRange::default()
+        };
+        let found = |minutes: [i64; 2], gone: &[u64]| {
+            let records = minutes.map(|minute| (minute, SAME));
+            audit(&plan, &records, gone).summary.groups
+        };
+        assert_eq!(found([1, 2], &[0, 1]), 0);
+        assert_eq!(found([1, 2], &[1]), 0);
+        assert_eq!(found([1, 6], &[1]), 1);
+        assert_eq!(found([1, 6], &[0]), 1);
+    }
+
+    #[test]
+    fn of_a_gone_original_the_others_are_compared_with_each_other() {
+        let records = [
+            (0, r#"{"id":1,"n":0}"#),
+            (1, r#"{"id":1,"n":1}"#),
+            (2, r#"{"id":1,"n":2}"#),
+        ];
+        let mut audit = audit(&AuditPlan::sample(&["id"]), &records, &[0]);
+        let groups = groups(&mut audit);
+        assert_eq!(groups[0].differing_fields, ["value.n"]);
+        assert_eq!(groups[0].identical, Some(false));
+    }
+
+    fn with_reversals() -> AuditPlan {
+        let mut plan = AuditPlan::sample(&["id"]);
+        plan.reversal = Some(Expression::compile("value.type == 'refund'").unwrap());
+        plan.impact.amount = Some(FieldPath::parse("amount").unwrap());
+        plan
+    }
+
+    const CHARGE: &str = r#"{"id":1,"type":"charge","amount":"10.00"}"#;
+    const REFUND: &str = r#"{"id":1,"type":"refund","amount":"-4.00"}"#;
+
+    #[test]
+    fn a_reversal_that_is_gone_takes_nothing_back() {
+        let records = [(0, CHARGE), (1, CHARGE), (2, REFUND)];
+        for (gone, net) in [(&[][..], "6.00"), (&[2], "10.00")] {
+            let mut audit = audit(&with_reversals(), &records, gone);
+            assert_eq!(audit.summary.amounts[0].net, net);
+            let reversals = audit.summary.reversals.unwrap();
+            assert_eq!((reversals.records, reversals.in_groups), (1, 1));
+            assert_eq!(reversals.unusable, u64::try_from(gone.len()).unwrap());
+            let groups = groups(&mut audit);
+            assert_eq!(minutes(&groups), [[0, 1]]);
+            assert_eq!(groups[0].amount.as_ref().unwrap().net, net);
+        }
+    }
+
+    #[test]
+    fn reversals_make_no_duplicate_and_no_dedup_key() {
+        let records = [(0, CHARGE), (1, REFUND), (2, REFUND)];
+        let audit = audit(&with_reversals(), &records, &[]);
+        assert_eq!(audit.summary.verdict, Verdict::Clean);
+        assert_eq!(audit.summary.distinct_keys, 1);
+        assert_eq!(audit.summary.records_audited, 3);
+        assert_eq!(audit.summary.reversals.unwrap().in_groups, 0);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::audit::AuditError;
+use crate::audit::collect::Outcome;
 use crate::finding::SkipReason;
 use crate::record::Payload;
 use crate::record::RecordBlock;
@@ -128,7 +129,7 @@ pub(super) struct BlockCoordinates {
 
 impl BlockCoordinates {
     /// Notes one record with coordinates, and what became of it.
-    pub(super) fn note(&mut self, view: RecordView<'_>, outcome: Option<SkipReason>) {
+    pub(super) fn note(&mut self, view: RecordView<'_>, outcome: Outcome) {
         let Some(offset) = view.offset() else { return };
         if view.topic_partition().is_none() {
             return;
@@ -157,29 +158,28 @@ fn content_hash(payload: Payload<'_>) -> u64 {
     }
 }
 
-const AUDITED: u8 = 6;
+/// Whatever can become of a record; its place here is its code.
+const OUTCOMES: [Outcome; 8] = [
+    Outcome::Skipped(SkipReason::OutsideRange),
+    Outcome::Skipped(SkipReason::SameRecord),
+    Outcome::Skipped(SkipReason::Tombstone),
+    Outcome::Skipped(SkipReason::Undecodable),
+    Outcome::Skipped(SkipReason::Filtered),
+    Outcome::Skipped(SkipReason::MissingKey),
+    Outcome::Audited,
+    Outcome::Reversal,
+];
 
-fn encode(outcome: Option<SkipReason>) -> u8 {
+fn encode(outcome: Outcome) -> u8 {
     match outcome {
-        Some(SkipReason::OutsideRange) => 0,
-        Some(SkipReason::SameRecord) => 1,
-        Some(SkipReason::Tombstone) => 2,
-        Some(SkipReason::Undecodable) => 3,
-        Some(SkipReason::Filtered) => 4,
-        Some(SkipReason::MissingKey) => 5,
-        None => AUDITED,
-    }
-}
-
-fn decode(outcome: u8) -> Option<SkipReason> {
-    match outcome {
-        0 => Some(SkipReason::OutsideRange),
-        1 => Some(SkipReason::SameRecord),
-        2 => Some(SkipReason::Tombstone),
-        3 => Some(SkipReason::Undecodable),
-        4 => Some(SkipReason::Filtered),
-        5 => Some(SkipReason::MissingKey),
-        _ => None,
+        Outcome::Skipped(SkipReason::OutsideRange) => 0,
+        Outcome::Skipped(SkipReason::SameRecord) => 1,
+        Outcome::Skipped(SkipReason::Tombstone) => 2,
+        Outcome::Skipped(SkipReason::Undecodable) => 3,
+        Outcome::Skipped(SkipReason::Filtered) => 4,
+        Outcome::Skipped(SkipReason::MissingKey) => 5,
+        Outcome::Audited => 6,
+        Outcome::Reversal => 7,
     }
 }
 
@@ -188,7 +188,7 @@ pub(super) struct Overlap {
     /// Places to leave out of groups, ascending.
     pub(super) excluded: Option<SortedFixed<Excluded>>,
     /// What became, in the first pass, of each record that is now `same-record`.
-    pub(super) same_records: Vec<(Option<SkipReason>, u64)>,
+    pub(super) same_records: Vec<(Outcome, u64)>,
     /// Same coordinates with other bytes.
     pub(super) conflicts: Conflicts,
 }
@@ -275,7 +275,7 @@ impl CoordinateIndex {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut sorted = sorter.finish()?;
         let mut excluded = FixedSorter::new(dir, memory_bytes);
-        let mut counts = [0_u64; 7];
+        let mut counts = [0_u64; OUTCOMES.len()];
         let mut kept: Option<Coordinates> = None;
         while let Some(record) = sorted.next().transpose()? {
             let is_same_place = |kept: &Coordinates| {
@@ -294,8 +294,8 @@ impl CoordinateIndex {
                 overlap.conflicts.note(&names, &first, &record);
             }
         }
-        overlap.same_records = (0_u8..=AUDITED)
-            .map(decode)
+        overlap.same_records = OUTCOMES
+            .into_iter()
             .zip(counts)
             .filter(|(_, count)| *count > 0)
             .collect();
@@ -393,7 +393,7 @@ mod tests {
         for block in blocks {
             let mut noted = BlockCoordinates::default();
             for view in block.views() {
-                noted.note(view, None);
+                noted.note(view, Outcome::Audited);
             }
             index.add(block, &mut noted).unwrap();
         }

@@ -67,6 +67,8 @@ pub struct AuditPlan {
     pub range: RecordRange,
     /// What a record has to be to be audited.
     pub filter: Option<Expression>,
+    /// What a record has to be to take something back.
+    pub reversal: Option<Expression>,
     /// Occurrences further apart than this are two groups; milliseconds.
     pub within_millis: Option<i64>,
     /// What is at risk.
@@ -90,6 +92,32 @@ impl AuditPlan {
     /// Returns one `part`-th of the memory.
     pub(super) fn memory_share(&self, part: u64) -> usize {
         usize::try_from(self.memory_bytes / part).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+impl AuditPlan {
+    /// Returns a plan that asks for nothing but a dedup key.
+    pub(super) fn sample(by: &[&str]) -> Self {
+        let field = |text: &&str| crate::dedup_key::KeyField::parse(text).unwrap();
+        Self {
+            dedup_key: DedupKeySpec {
+                fields: by.iter().map(field).collect(),
+                ignore: Vec::new(),
+                missing: crate::dedup_key::MissingPolicy::Skip,
+            },
+            mapping: FieldMapping::default(),
+            assume_topic: None,
+            range: RecordRange::default(),
+            filter: None,
+            reversal: None,
+            within_millis: None,
+            impact: ImpactSpec::default(),
+            acceptance: Acceptance::default(),
+            show_values: false,
+            memory_bytes: 16 << 20,
+            threads: 1,
+        }
     }
 }
 

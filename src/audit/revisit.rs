@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use crate::audit::AuditError;
 use crate::audit::detail::{AmountText, Detail};
 use crate::audit::key_reader::KeyReader;
@@ -20,6 +22,7 @@ use crate::dedup_key::fingerprint;
 use crate::diagnosis::{ContentHashes, named_coordinates};
 use crate::finding::Fingerprint;
 use crate::impact;
+use crate::index::NO_TIMESTAMP;
 use crate::index::Occurrence;
 use crate::index::Suspects;
 use crate::record::FieldPath;
@@ -42,10 +45,20 @@ const PLACES_PER_FETCH: usize = 4096;
 
 /// What the second pass leaves behind.
 pub(super) struct Revisited {
-    /// Details in the order of their sort keys.
-    pub(super) details: SortedBlobs,
-    /// Records that could not be read again.
-    pub(super) gone: u64,
+    /// Records in the order of their sort keys.
+    pub(super) found: SortedBlobs,
+    /// Places of records that could not be read again, in the same order.
+    pub(super) gone: SortedBlobs,
+    /// How many could not be.
+    pub(super) gone_count: u64,
+}
+
+/// A record as it is set aside.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SetAside {
+    /// Whether it takes something back.
+    pub(super) is_reversal: bool,
+    pub(super) detail: Detail,
 }
 
 /// A split that is being read again.
@@ -63,10 +76,10 @@ pub(super) struct Revisit<'a> {
     void: HashMap<SplitId, Range<u64>>,
     remapper: Remapper,
     reader: DetailReader<'a>,
-    sorter: BlobSorter,
+    found: BlobSorter,
+    gone: BlobSorter,
     encoder: Encoder,
     progress: &'a AuditProgress,
-    gone: u64,
 }
 
 impl<'a> Revisit<'a> {
@@ -92,10 +105,10 @@ impl<'a> Revisit<'a> {
             sources,
             remapper: Remapper::new(plan),
             reader: DetailReader::new(plan),
-            sorter: BlobSorter::new(spill_dir, plan.memory_share(4)),
+            found: BlobSorter::new(spill_dir, plan.memory_share(4)),
+            gone: BlobSorter::new(spill_dir, plan.memory_share(32)),
             encoder: Encoder::default(),
             progress,
-            gone: 0,
         }
     }
 
@@ -130,8 +143,9 @@ impl<'a> Revisit<'a> {
         }
         self.read_pending(open.as_mut(), &mut pending)?;
         Ok(Revisited {
-            details: self.sorter.finish()?,
-            gone: self.gone,
+            gone_count: self.gone.count(),
+            gone: self.gone.finish()?,
+            found: self.found.finish()?,
         })
     }
 
@@ -184,6 +198,7 @@ impl<'a> Revisit<'a> {
         suspects: &[Occurrence],
         (source, aborted): (&dyn RecordSource, &[u64]),
     ) -> Result<(), AuditError> {
+        let mut sort_key = Vec::with_capacity(96);
         let mut views = block.views().peekable();
         for suspect in suspects {
             while views
@@ -194,22 +209,22 @@ impl<'a> Revisit<'a> {
             let detail = found.and_then(|view| self.reader.read(self.plan, view, source));
             // Another dedup key at the place: what was read first is gone.
             let detail = detail.filter(|(_, fingerprint)| *fingerprint == suspect.fingerprint);
-            let (mut detail, fingerprint) = detail.unwrap_or_else(|| {
-                self.gone += 1;
-                (gone_detail(suspect, source), suspect.fingerprint)
-            });
-            detail.is_aborted |=
-                detail.canonical_key.is_some() && aborted.binary_search(&suspect.position).is_ok();
-            self.push(&detail, fingerprint)?;
+            let (sorter, detail) = match detail {
+                Some((mut detail, _)) => {
+                    detail.is_aborted |= aborted.binary_search(&suspect.position).is_ok();
+                    (&mut self.found, detail)
+                }
+                None => (&mut self.gone, gone_detail(self.plan, suspect, source)),
+            };
+            detail.write_sort_key(suspect.fingerprint, &mut sort_key);
+            let set_aside = SetAside {
+                is_reversal: suspect.is_reversal,
+                detail,
+            };
+            let payload = self.encoder.encode(&set_aside).map_err(AuditError::from)?;
+            sorter.push(&sort_key, payload)?;
         }
         Ok(())
-    }
-
-    fn push(&mut self, detail: &Detail, fingerprint: Fingerprint) -> Result<(), AuditError> {
-        let mut sort_key = Vec::with_capacity(96);
-        detail.write_sort_key(fingerprint, &mut sort_key);
-        let payload = self.encoder.encode(detail).map_err(AuditError::from)?;
-        Ok(self.sorter.push(&sort_key, payload)?)
     }
 }
 
@@ -220,8 +235,9 @@ fn next(excluded: &mut Option<SortedFixed<Excluded>>) -> Result<Option<Excluded>
     })
 }
 
-/// What is known of a record that could not be read again: its place.
-fn gone_detail(suspect: &Occurrence, source: &dyn RecordSource) -> Detail {
+/// What is known of a record that could not be read again: when it was made, and its place.
+fn gone_detail(plan: &AuditPlan, suspect: &Occurrence, source: &dyn RecordSource) -> Detail {
+    let timestamp_millis = Some(suspect.timestamp_millis).filter(|millis| *millis != NO_TIMESTAMP);
     let topic_partition = source.topic_partition(suspect.split);
     let is_file = topic_partition.is_none();
     Detail {
@@ -232,10 +248,14 @@ fn gone_detail(suspect: &Occurrence, source: &dyn RecordSource) -> Detail {
             .and_then(|_| i64::try_from(suspect.position).ok()),
         partition: topic_partition.as_ref().map(|known| known.partition),
         topic: topic_partition.map(|known| known.topic.to_string()),
-        timestamp_millis: Some(suspect.timestamp_millis).filter(|millis| *millis != i64::MAX),
+        timestamp_millis,
         file: is_file.then(|| source.name()),
         has_byte_offset: is_file && source.position_unit() == PositionUnit::ByteOffset,
-        is_in_range: true,
+        is_in_range: !range::is_before(&plan.range, timestamp_millis),
+        amount: match plan.impact.amount {
+            Some(_) => AmountText::Unusable,
+            None => AmountText::NotAsked,
+        },
         ..Detail::default()
     }
 }
@@ -370,7 +390,5 @@ fn amount_text(
     };
     let amount = field_string(value)
         .and_then(|text| impact::parse_amount(&text, currency, plan.impact.unit));
-    amount.map_or(AmountText::Unusable, |amount| {
-        AmountText::Decimal(impact::plain_decimal(amount))
-    })
+    amount.map_or(AmountText::Unusable, AmountText::Decimal)
 }

@@ -211,6 +211,11 @@ pub struct ImpactFlags {
     /// Who is hit, such as `customer_id`
     #[arg(long, value_name = "FIELD")]
     pub subject: Option<String>,
+    /// Records that take something back, such as `value.type == "refund"`, as CEL like `--where`.
+    /// They are no duplicates; their amounts are set against the extra records with the same
+    /// dedup key and currency, as far as both go. Only those among the records scanned count
+    #[arg(long, value_name = "EXPR")]
+    pub reversal: Option<String>,
     /// What the amount counts: units such as dollars, or such as cents [default: major]
     #[arg(long, value_name = "UNIT", value_enum)]
     pub amount_unit: Option<AmountUnitFlag>,
@@ -415,6 +420,7 @@ mod tests {
             "--currency",
             "--subject",
             "--amount-unit",
+            "--reversal",
             "-o, --output",
             "--output-format",
             "--rows",

@@ -91,6 +91,7 @@ mod embedded {
                 assume_topic: None,
                 range: RecordRange::default(),
                 filter: None,
+                reversal: None,
                 within_millis: None,
                 impact: ImpactSpec {
                     amount: Some(path("amount")),

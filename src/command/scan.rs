@@ -99,9 +99,12 @@ fn write_reports(
         .context("make a key for --redact")
         .map_err(CommandError::failed)?;
     let mut reports = open_reports(scan, surroundings)?;
+    let redacted = redaction
+        .as_ref()
+        .map(|redaction| redaction.redact_summary(audit.summary.clone()));
     let head = ReportHead {
         header: &header,
-        summary: &audit.summary,
+        summary: redacted.as_ref().unwrap_or(&audit.summary),
         coverage: &audit.coverage,
         episodes: &audit.episodes,
     };
@@ -188,6 +191,7 @@ fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {
         amount_field: plan.impact.amount.as_ref().map(ToString::to_string),
         amount_unit: plan.impact.unit.name(),
         subject_field: plan.impact.subject.as_ref().map(ToString::to_string),
+        reversal: plan.reversal.as_ref().map(ToString::to_string),
         from_millis: time(&plan.range.from),
         to_millis: time(&plan.range.to),
     }

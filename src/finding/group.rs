@@ -136,13 +136,17 @@ impl Review {
     }
 }
 
-/// What is at risk in one group and one currency.
+/// What is at risk in one currency, as plain decimals.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GroupAmount {
+pub struct AmountAtRisk {
     /// ISO 4217 code as recorded, or nothing where unknown.
     pub currency: Option<String>,
-    /// Sum over the extra records, a plain decimal.
+    /// Sum over the extra records.
     pub extra: String,
+    /// What reversals have taken back of it.
+    pub reversed: String,
+    /// What is left.
+    pub net: String,
 }
 
 /// One occurrence of a group, with all that a report shows of it.
@@ -176,12 +180,24 @@ pub struct ReportedRecord {
     pub byte_offset: Option<u64>,
     /// The record's own amount, a plain decimal, where asked for and usable.
     pub amount: Option<String>,
+    /// What reversals have taken back of an extra record's amount, and what is left of it; nothing
+    /// for originals and copies by design.
+    pub reversal: Option<ReversedAmount>,
     /// The record's own currency.
     pub currency: Option<String>,
     /// The record's own subject.
     pub subject: Option<String>,
     /// The value as text, only where asked for; `base64:…` where it is no UTF-8.
     pub value: Option<String>,
+}
+
+/// An extra record's amount after reversals, as plain decimals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReversedAmount {
+    /// What was taken back.
+    pub reversed: String,
+    /// What is left.
+    pub net: String,
 }
 
 /// The occurrences of one group, which may be too many for memory; can be walked several times.
@@ -225,7 +241,9 @@ pub struct DuplicateGroup {
     /// Episode of most of the extra records.
     pub episode: Option<u64>,
     /// What is at risk; nothing without `--amount`, or where the currencies differ.
-    pub amount: Option<GroupAmount>,
+    pub amount: Option<AmountAtRisk>,
+    /// Refunds, voids and reversals of the dedup key.
+    pub reversals: u64,
     /// What to look at before a refund.
     pub review: Review,
     /// Subject of the original.

@@ -7,6 +7,7 @@ mod evidence_text;
 pub mod fingerprint;
 pub mod group;
 pub mod summary;
+pub mod timeline;
 
 pub use advice::{Advice, kcat_command, shell_word};
 pub use coverage::{
@@ -16,8 +17,11 @@ pub use coverage::{
 pub use diagnosis::{AbortedCopy, DeadLetterDialect, Diagnosis, Evidence, NamedCoordinates};
 pub use fingerprint::Fingerprint;
 pub use group::{
-    Cause, Confidence, DuplicateGroup, GroupAmount, KeyText, OccurrenceList, ReportedRecord, Review,
+    AmountAtRisk, Cause, Confidence, DuplicateGroup, KeyText, OccurrenceList, ReportedRecord,
+    ReversedAmount, Review,
 };
 pub use summary::{
-    AmountTotal, AuditHeader, AuditSummary, CauseTotal, Episode, PartitionTotal, TimeSpan, Verdict,
+    AmountTotal, AuditHeader, AuditSummary, CauseTotal, Episode, PartitionTotal, ReversalTotal,
+    SubjectTotal, TimeSpan, Verdict,
 };
+pub use timeline::Timeline;

@@ -1,10 +1,11 @@
 //! The audit as a whole: how it was asked for, what it came to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::finding::coverage::SkippedRecords;
-use crate::finding::group::{Cause, Confidence};
+use crate::finding::group::{AmountAtRisk, Cause, Confidence};
+use crate::finding::timeline::Timeline;
 use crate::record::TimestampType;
 use crate::record::TopicPartition;
 
@@ -53,6 +54,8 @@ pub struct AuditHeader {
     pub amount_unit: &'static str,
     /// What `--subject` names, if anything.
     pub subject_field: Option<String>,
+    /// What `--reversal` asks, if anything.
+    pub reversal: Option<String>,
     /// Start of the range asked for, milliseconds since the epoch.
     pub from_millis: Option<i64>,
     /// End of the range asked for, milliseconds since the epoch.
@@ -66,12 +69,35 @@ pub struct AmountTotal {
     pub currency: Option<String>,
     /// Sum over extra records of groups that agree on amount, currency and subject.
     pub extra: String,
+    /// What reversals have taken back of `extra`.
+    pub reversed: String,
+    /// What is left of `extra`.
+    pub net: String,
+    /// Extra records that `extra` is made of.
+    pub extra_records: u64,
     /// Sum over extra records that are copies by design.
     pub copies: String,
+    /// Extra records that `copies` is made of.
+    pub copies_records: u64,
     /// Sum over extra records of groups that do not agree.
     pub conflicting: String,
-    /// Extra records that the three sums are made of.
-    pub extra_records: u64,
+    /// What reversals have taken back of `conflicting`.
+    pub conflicting_reversed: String,
+    /// Extra records that `conflicting` is made of.
+    pub conflicting_records: u64,
+}
+
+/// Records that take something back: refunds, voids, reversals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReversalTotal {
+    /// Of the records audited.
+    pub records: u64,
+    /// Those whose dedup key is that of a group.
+    pub in_groups: u64,
+    /// Of those in groups, copies of another, which take nothing back again.
+    pub repeated: u64,
+    /// Of those in groups, without a usable amount.
+    pub unusable: u64,
 }
 
 /// Extra records of one cause.
@@ -103,7 +129,20 @@ pub struct PartitionTotal {
     /// Extra records in it.
     pub extra_records: u64,
     /// What is at risk in it, by currency, sorted.
-    pub amounts: Vec<(Option<String>, String)>,
+    pub amounts: Vec<AmountAtRisk>,
+}
+
+/// Extra records of one subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectTotal {
+    /// The subject.
+    pub subject: String,
+    /// Groups with such an extra record.
+    pub groups: u64,
+    /// Such extra records.
+    pub extra_records: u64,
+    /// What is at risk of them, by currency, sorted.
+    pub amounts: Vec<AmountAtRisk>,
 }
 
 /// Extra records of one cause that belong together.
@@ -134,7 +173,7 @@ pub struct Episode {
     /// From the first extra record to behind the last one.
     pub extra_offsets: Option<Range<i64>>,
     /// What is at risk in it, by currency, sorted.
-    pub amounts: Vec<(Option<String>, String)>,
+    pub amounts: Vec<AmountAtRisk>,
     /// Whether it may have gone on past the end of the range.
     pub is_ongoing: bool,
 }
@@ -193,10 +232,14 @@ pub struct AuditSummary {
     pub largest_group: u64,
     /// Distinct subjects of extra records.
     pub subjects: u64,
+    /// Those with most at risk, the most first.
+    pub top_subjects: Vec<SubjectTotal>,
     /// What is at risk, sorted by currency, unknown last.
     pub amounts: Vec<AmountTotal>,
     /// Extra records whose amount is missing or no number.
     pub amounts_unusable: u64,
+    /// Reversals; nothing without `--reversal`.
+    pub reversals: Option<ReversalTotal>,
     /// Extra records by cause, most first.
     pub causes: Vec<CauseTotal>,
     /// Extra records by topic partition, sorted.
@@ -207,8 +250,8 @@ pub struct AuditSummary {
     pub timestamp_types: BTreeSet<TimestampType>,
     /// Timestamps of the extra records.
     pub extra_span: Option<TimeSpan>,
-    /// Extra records by minute, keyed by minutes since the epoch.
-    pub extra_per_minute: BTreeMap<i64, u64>,
+    /// Extra records by minute, or by longer steps where there are too many minutes.
+    pub timeline: Timeline,
     /// Warnings for people, such as an option that matched nothing.
     pub warnings: Vec<String>,
 }

@@ -3,12 +3,15 @@
 use super::IndexError;
 use super::NO_TIMESTAMP;
 use super::Occurrence;
+use crate::finding::Fingerprint;
 
 /// Looks at sorted occurrences one by one, and never holds more than the last.
 #[derive(Debug)]
 pub(super) struct GroupWalk {
     within_millis: Option<u64>,
     last: Option<Last>,
+    /// Fingerprint of the last suspect.
+    suspected: Option<Fingerprint>,
     distinct_fingerprints: u64,
     occurrences: u64,
 }
@@ -24,6 +27,7 @@ impl GroupWalk {
         Self {
             within_millis: within_millis.map(|millis| u64::try_from(millis).unwrap_or(0)),
             last: None,
+            suspected: None,
             distinct_fingerprints: 0,
             occurrences: 0,
         }
@@ -42,11 +46,19 @@ impl GroupWalk {
         suspect: &mut impl FnMut(&Occurrence) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         self.occurrences += 1;
+        if occurrence.is_reversal {
+            return if self.suspected == Some(occurrence.fingerprint) {
+                suspect(&occurrence)
+            } else {
+                Ok(())
+            };
+        }
         let mut is_suspect = false;
         match &self.last {
             Some(last) if last.occurrence.fingerprint == occurrence.fingerprint => {
                 if self.are_neighbours(&last.occurrence, &occurrence) {
                     is_suspect = true;
+                    self.suspected = Some(occurrence.fingerprint);
                     if !last.is_suspect {
                         suspect(&last.occurrence)?;
                     }
@@ -75,15 +87,25 @@ impl GroupWalk {
 mod tests {
     use super::*;
 
-    use crate::finding::Fingerprint;
     use crate::record::SplitId;
 
     fn suspects(within_millis: Option<i64>, occurrences: &[(u64, i64)]) -> Vec<u64> {
+        walked(within_millis, occurrences, &[]).0
+    }
+
+    /// Walks over occurrences, and over reversals where their number is given; returns the
+    /// suspects and the counts.
+    fn walked(
+        within_millis: Option<i64>,
+        occurrences: &[(u64, i64)],
+        reversals: &[u64],
+    ) -> (Vec<u64>, (u64, u64)) {
         let mut walk = GroupWalk::new(within_millis);
         let mut suspects = Vec::new();
         for (position, &(fingerprint, timestamp_millis)) in (0..).zip(occurrences) {
             let occurrence = Occurrence {
                 fingerprint: Fingerprint([0, fingerprint]),
+                is_reversal: reversals.contains(&position),
                 timestamp_millis,
                 split: SplitId(0),
                 position,
@@ -94,7 +116,28 @@ mod tests {
             };
             walk.next(occurrence, &mut suspect).unwrap();
         }
-        suspects
+        (suspects, walk.counts())
+    }
+
+    #[test]
+    fn reversals_are_named_with_suspects_and_make_none() {
+        let occurrences = [
+            (1, 0),
+            (1, 5),
+            (2, 0),
+            (2, 0),
+            (2, 9),
+            (3, 1),
+            (3, 1),
+            (4, 7),
+        ];
+        let (suspects, (distinct, _)) = walked(None, &occurrences, &[1, 4, 5, 6]);
+        assert_eq!(suspects, [2, 3, 4]);
+        // Neither reversals of 3 nor those of 1 are a dedup key of their own.
+        assert_eq!(distinct, 3);
+        let apart = [(1, 0), (1, 50), (1, 60)];
+        assert_eq!(walked(Some(10), &apart, &[2]).0, [0; 0]);
+        assert_eq!(walked(Some(50), &apart, &[2]).0, [0, 1, 2]);
     }
 
     #[test]

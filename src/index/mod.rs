@@ -189,6 +189,7 @@ mod tests {
             .map(|(number, (&key, &timestamp_millis))| {
                 let number = u64::try_from(number).unwrap();
                 Occurrence {
+                    is_reversal: false,
                     fingerprint: if is_weak {
                         Fingerprint([0, key % 16])
                     } else {

@@ -10,10 +10,15 @@ use crate::sorted_run::FixedRecord;
 pub const NO_TIMESTAMP: i64 = i64::MAX;
 
 /// One record: the fingerprint of its dedup key, when it was made, and where it lies.
+///
+/// Reversals come after all others of their fingerprint: whether it is suspected is known by then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Occurrence {
     /// Fingerprint of the dedup key.
     pub fingerprint: Fingerprint,
+    /// Whether it takes something back: it is compared with nothing, and is a suspect where others
+    /// of its fingerprint are.
+    pub is_reversal: bool,
     /// Milliseconds since the epoch, or [`NO_TIMESTAMP`].
     pub timestamp_millis: i64,
     /// The split that the record was read from.
@@ -26,7 +31,7 @@ pub struct Occurrence {
 const _: () = assert!(size_of::<Occurrence>() == 40);
 
 impl FixedRecord for Occurrence {
-    const BYTES: usize = 36;
+    const BYTES: usize = 37;
 
     fn write(&self, out: &mut [u8]) {
         let Fingerprint([high, low]) = self.fingerprint;
@@ -36,7 +41,8 @@ impl FixedRecord for Occurrence {
             .chain(low.to_le_bytes())
             .chain(self.timestamp_millis.to_le_bytes())
             .chain(self.position.to_le_bytes())
-            .chain(self.split.0.to_le_bytes());
+            .chain(self.split.0.to_le_bytes())
+            .chain([u8::from(self.is_reversal)]);
         for (to, from) in out.iter_mut().zip(fields) {
             *to = from;
         }
@@ -49,6 +55,7 @@ impl FixedRecord for Occurrence {
         let (position, rest) = take_u64(rest);
         Self {
             fingerprint: Fingerprint([high, low]),
+            is_reversal: rest.last() == Some(&1),
             timestamp_millis: timestamp.cast_signed(),
             split: SplitId(take_u32(rest)),
             position,
@@ -119,14 +126,17 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let occurrence = Occurrence {
-            fingerprint: Fingerprint([u64::MAX - 1, 7]),
-            timestamp_millis: -5,
-            split: SplitId(u32::MAX),
-            position: 1 << 40,
-        };
-        let mut bytes = [0; Occurrence::BYTES];
-        occurrence.write(&mut bytes);
-        assert_eq!(Occurrence::read(&bytes), occurrence);
+        for is_reversal in [false, true] {
+            let occurrence = Occurrence {
+                fingerprint: Fingerprint([u64::MAX - 1, 7]),
+                is_reversal,
+                timestamp_millis: -5,
+                split: SplitId(u32::MAX),
+                position: 1 << 40,
+            };
+            let mut bytes = [0; Occurrence::BYTES];
+            occurrence.write(&mut bytes);
+            assert_eq!(Occurrence::read(&bytes), occurrence);
+        }
     }
 }

@@ -9,7 +9,7 @@ pub mod payload;
 pub mod timestamp;
 
 pub use block::{RecordBlock, RecordDefect, RecordSlot, RecordView, Span, ValueFormat};
-pub use counted::counted;
+pub use counted::{counted, grouped};
 pub use field_path::{FieldPath, FieldPathError, PathStep, Root};
 pub use field_value::FieldValue;
 pub use headers::{Header, Headers, push_header};

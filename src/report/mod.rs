@@ -137,7 +137,7 @@ mod tests {
         }
         for total in &mut sample.summary.partitions {
             total.topic_partition.topic = text.into();
-            total.amounts[0].0 = Some(name());
+            total.amounts[0].currency = Some(name());
         }
         sample.summary.amounts[0].currency = Some(name());
         sample.summary.complete = false;
@@ -145,6 +145,8 @@ mod tests {
         sample.summary.incomplete_reasons = vec![name()];
         sample.header.by = vec![name()];
         sample.header.subject_field = Some(name());
+        sample.header.reversal = Some(name());
+        sample.summary.top_subjects[0].subject = name();
         sample.coverage.files = vec![FileCoverage {
             path: name(),
             format: name(),
@@ -180,7 +182,7 @@ mod tests {
         for episode in &mut sample.episodes {
             episode.topic = Some(name());
             episode.original_topic = Some(format!("{text}-"));
-            episode.amounts[0].0 = Some(name());
+            episode.amounts[0].currency = Some(name());
         }
         sample
     }
@@ -319,15 +321,16 @@ mod tests {
         summary.amounts = vec![summary.amounts[0].clone(); 30];
         for total in &mut summary.amounts {
             total.extra = "79228162514264337593543950335.01".to_owned();
+            total.net = total.extra.clone();
             total.extra_records = u64::MAX;
         }
         summary.partitions = vec![summary.partitions[0].clone(); 30];
-        summary.extra_per_minute.insert(i64::MIN / 60_000, u64::MAX);
-        summary.extra_per_minute.insert(i64::MAX / 60_000, u64::MAX);
+        summary.timeline.add(i64::MIN / 60_000, u64::MAX);
+        summary.timeline.add(i64::MAX / 60_000, u64::MAX);
         for (total, partition) in summary.partitions.iter_mut().zip(0..) {
             total.topic_partition.partition = partition;
             total.extra_records = u64::MAX;
-            total.amounts[0].1 = "79228162514264337593543950335.01".to_owned();
+            total.amounts[0].net = "79228162514264337593543950335.01".to_owned();
         }
         let span = summary.audited_span.as_mut().unwrap();
         (span.first_millis, span.last_millis) = (i64::MIN, i64::MAX);

@@ -4,6 +4,7 @@ use std::io;
 
 use siphasher::sip128::SipHasher24;
 
+use crate::finding::AuditSummary;
 use crate::finding::DuplicateGroup;
 use crate::finding::KeyText;
 use crate::finding::OccurrenceList;
@@ -45,6 +46,14 @@ impl Redaction {
             }),
             ..group
         }
+    }
+
+    /// Returns the summary with its subjects hashed.
+    pub fn redact_summary(&self, mut summary: AuditSummary) -> AuditSummary {
+        for total in &mut summary.top_subjects {
+            total.subject = self.hash("text", &total.subject);
+        }
+        summary
     }
 
     fn record(&self, record: ReportedRecord) -> ReportedRecord {
@@ -138,6 +147,16 @@ mod tests {
             assert!(!shown.contains(secret), "{shown}");
         }
         assert_eq!(group.key[0].1.plain().len(), "h_".len() + 32);
+    }
+
+    #[test]
+    fn top_subjects_are_hashed_as_those_of_their_groups() {
+        let sample = crate::report::sample::sample();
+        let subject = sample.summary.top_subjects[0].subject.clone();
+        let summary = Redaction::with_key(&[1; 16]).redact_summary(sample.summary);
+        assert_eq!(subject, "cus_00913");
+        let hashed = Some(&summary.top_subjects[0].subject);
+        assert_eq!(redacted(text("ch_1"), 1).subject.as_ref(), hashed);
     }
 
     #[test]

@@ -1,22 +1,23 @@
-//! `--where`: which records are audited, and which could not be judged.
+//! `--where` and `--reversal`: which records are what, and which could not be judged.
 
 use crate::expression::{Evaluator, Expression, Fault};
 use crate::record::FieldValue;
 use crate::record::RecordView;
 use crate::record::SplitId;
+use crate::record::counted;
 
-/// What the filter says of a record.
+/// What an expression says of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
-    /// It is audited.
+    /// It matches.
     Matches,
-    /// It is left out.
-    Filtered,
-    /// What the filter looks at cannot be decoded.
+    /// It does not match, or cannot be judged.
+    Fails,
+    /// What the expression looks at cannot be decoded.
     Undecodable,
 }
 
-/// The filter of one worker.
+/// An expression of one worker.
 #[derive(Debug)]
 pub(super) struct Filter {
     evaluator: Evaluator,
@@ -29,7 +30,7 @@ impl Filter {
         }
     }
 
-    /// Judges a record; one that cannot be judged is left out, and counted.
+    /// Judges a record; one that cannot be judged does not match, and is counted.
     pub(super) fn judge(
         &self,
         view: RecordView<'_>,
@@ -41,10 +42,10 @@ impl Filter {
         }
         match self.evaluator.matches(values) {
             Ok(true) => Judgement::Matches,
-            Ok(false) => Judgement::Filtered,
+            Ok(false) => Judgement::Fails,
             Err(fault) => {
                 unjudged.note(view, fault);
-                Judgement::Filtered
+                Judgement::Fails
             }
         }
     }
@@ -73,17 +74,19 @@ impl Unjudged {
         self.first = [self.first.take(), other.first].into_iter().flatten().min();
     }
 
-    /// Returns the warning, if there is one; `place` names a split, position and line.
+    /// Returns the warning, if there is one: which option could not judge, and what was done
+    /// instead; `place` names a split, position and line.
     pub(super) fn warning(
         &self,
+        option: &str,
+        done: &str,
         place: impl FnOnce(SplitId, u64, u64) -> String,
     ) -> Option<String> {
         let (split, position, line, fault) = self.first.as_ref()?;
-        let count = self.count;
+        let count = counted(self.count, "record");
         let place = place(*split, *position, *line);
         Some(format!(
-            "`--where` could not judge {count} records and left them out, the first at {place}: \
-             {fault}"
+            "`{option}` could not judge {count} and {done}, the first at {place}: {fault}"
         ))
     }
 }

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::audit::AuditError;
 use crate::audit::groups::group_builder::GatheredGroup;
 use crate::audit::groups::spool::{VerdictRun, walk_details};
-use crate::audit::groups::totals::{GroupTotals, Totals};
+use crate::audit::groups::totals::{GroupTotals, RiskSums, Totals};
 use crate::audit::plan::AuditPlan;
 use crate::diagnosis::{Diagnoser, Diagnoses, DiagnosisContext, MajorityDiagnosis};
 use crate::diagnosis::{PairFacts, PairMark};
 use crate::finding::Cause;
 use crate::finding::Confidence;
-use crate::impact::plain_decimal;
+use crate::record::counted;
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
 use crate::sorted_run::encoding::Encoder;
@@ -31,9 +31,18 @@ pub(super) struct ConcludedGroup {
     pub(super) evidence: Vec<String>,
     pub(super) contrary: Vec<String>,
     pub(super) episode: Option<u64>,
-    /// What is at risk, where it is of one currency: the currency and the sum.
-    pub(super) amount: Option<(Option<String>, String)>,
+    /// What is at risk, where it is of one currency.
+    pub(super) amount: Option<StoredAmount>,
     pub(super) are_all_copies: bool,
+}
+
+/// What is at risk in a group, as plain decimals.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct StoredAmount {
+    pub(super) currency: Option<String>,
+    pub(super) extra: String,
+    pub(super) reversed: String,
+    pub(super) net: String,
 }
 
 /// Diagnoses all pairs; the marks come back by group and occurrence.
@@ -109,7 +118,7 @@ impl<'a> Conclusion<'a> {
     }
 
     fn take(&mut self, gathered: GatheredGroup) -> Result<(), AuditError> {
-        let mut totals = GroupTotals::default();
+        let mut totals = GroupTotals::new(&gathered);
         let mut majority = MajorityDiagnosis::default();
         let mut verdicts = Vec::new();
         for detail in walk_details(&gathered.records, self.spool).skip(1) {
@@ -126,7 +135,7 @@ impl<'a> Conclusion<'a> {
                 self.totals.keep_evidence(&self.diagnoses.diagnosis(&mark));
             }
             majority.add(said, || self.diagnoses.diagnosis(&mark));
-            totals.add(&detail?, verdict);
+            self.totals.add(&mut totals, &detail?, &verdict)?;
             VerdictRun::push(&mut verdicts, verdict);
         }
         let most = majority.into_diagnosis();
@@ -135,8 +144,8 @@ impl<'a> Conclusion<'a> {
             evidence.iter().map(ToString::to_string).collect()
         };
         let mut evidence = texts(&most.supporting);
-        if gathered.has_gone {
-            evidence.push("not re-read: a record was gone when it was to be read again".to_owned());
+        if gathered.gone > 0 {
+            evidence.push(gone_text(gathered.gone));
         }
         let concluded = ConcludedGroup {
             verdicts,
@@ -145,11 +154,11 @@ impl<'a> Conclusion<'a> {
             evidence,
             contrary: texts(&most.contradicting),
             episode: Some(most.episode),
-            amount: amount_of(&totals),
+            amount: amount_of(&totals.sums),
             are_all_copies: totals.are_all_copies(),
             gathered,
         };
-        self.totals.add(&concluded.gathered, totals)?;
+        self.totals.finish_group(&concluded.gathered);
         let order = &concluded.gathered.report_order;
         Ok(self.sorter.push(order, self.encoder.encode(&concluded)?)?)
     }
@@ -174,12 +183,22 @@ fn largest_episodes(diagnoses: &Diagnoses) -> Vec<u64> {
         .collect()
 }
 
-fn amount_of(totals: &GroupTotals) -> Option<(Option<String>, String)> {
-    match totals.sums.currencies().as_slice() {
-        [currency] => {
-            let sum = totals.sums.get(currency.as_deref());
-            Some((currency.clone(), plain_decimal(sum)))
-        }
-        _ => None,
-    }
+fn amount_of(sums: &RiskSums) -> Option<StoredAmount> {
+    let mut amounts = sums.at_risk();
+    let amount = amounts.pop().filter(|_| amounts.is_empty())?;
+    Some(StoredAmount {
+        currency: amount.currency,
+        extra: amount.extra,
+        reversed: amount.reversed,
+        net: amount.net,
+    })
+}
+
+fn gone_text(gone: u64) -> String {
+    let were = if gone == 1 { "was" } else { "were" };
+    format!(
+        "not re-read: {} {were} gone when to be read again, and stands here by the first reading: \
+         the hash of its dedup key, its time and its place",
+        counted(gone, "record")
+    )
 }

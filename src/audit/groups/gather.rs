@@ -1,12 +1,13 @@
-//! Details in order → groups, and the pairs that the diagnosis looks at.
+//! Records in order → groups, and the pairs that the diagnosis looks at.
 
 use std::path::Path;
 
 use crate::audit::AuditError;
-use crate::audit::detail::Detail;
-use crate::audit::groups::group_builder::GroupBuilder;
+use crate::audit::groups::group_builder::{GroupBuilder, GroupIdentity};
+use crate::audit::groups::reversals::Reversals;
 use crate::audit::groups::spool::OccurrenceSpool;
 use crate::audit::plan::AuditPlan;
+use crate::audit::revisit::SetAside;
 use crate::diagnosis::PairFacts;
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
@@ -22,7 +23,7 @@ pub(super) struct Gathered {
     pub(super) spool: OccurrenceSpool,
 }
 
-/// Builds groups from details that come in the order of their sort keys.
+/// Builds groups from records that come in the order of their sort keys.
 struct Gathering<'a> {
     plan: &'a AuditPlan,
     spool: OccurrenceSpool,
@@ -34,16 +35,19 @@ struct Gathering<'a> {
     /// Pairs of the current group while it is not known to be one to report.
     held: Vec<PairFacts>,
     fingerprint: [u64; 2],
+    /// Current dedup key, once a record with it was found.
+    canonical_key: Option<Vec<u8>>,
     /// Parts of the current dedup key reported so far.
     parts: u64,
-    /// Records of the current fingerprint that could not be read again.
-    gone: Vec<Detail>,
+    /// Reversals of the current dedup key that came before its first record.
+    early: Reversals,
+    gone: GoneRecords,
 }
 
-/// Turns details into groups and pairs.
+/// Turns records, found and gone, into groups and pairs.
 pub(super) fn gather(
     plan: &AuditPlan,
-    mut details: SortedBlobs,
+    (mut found, gone): (SortedBlobs, SortedBlobs),
     spill_dir: &Path,
 ) -> Result<Gathered, AuditError> {
     let mut gathering = Gathering {
@@ -56,20 +60,63 @@ pub(super) fn gather(
         current: None,
         held: Vec::new(),
         fingerprint: [0; 2],
+        canonical_key: None,
         parts: 0,
-        gone: Vec::new(),
+        early: Reversals::default(),
+        gone: GoneRecords::new(gone)?,
     };
-    while let Some((sort_key, payload)) = details.next()? {
+    while let Some((sort_key, payload)) = found.next()? {
         let fingerprint = read_fingerprint(sort_key);
-        let detail: Detail = postcard::from_bytes(payload)?;
-        gathering.take(fingerprint, detail)?;
+        gathering.take(fingerprint, postcard::from_bytes(payload)?)?;
     }
     gathering.finish_fingerprint()?;
+    gathering.take_gone_until(None)?;
     Ok(Gathered {
         groups: gathering.groups.finish()?,
         pairs: gathering.pairs.finish()?,
         spool: gathering.spool,
     })
+}
+
+/// Records that could not be read again, one at a time.
+struct GoneRecords {
+    sorted: SortedBlobs,
+    next: Option<GoneRecord>,
+}
+
+struct GoneRecord {
+    fingerprint: [u64; 2],
+    place: Vec<u8>,
+    set_aside: SetAside,
+}
+
+impl GoneRecords {
+    fn new(sorted: SortedBlobs) -> Result<Self, AuditError> {
+        let mut gone = Self { sorted, next: None };
+        gone.advance()?;
+        Ok(gone)
+    }
+
+    fn advance(&mut self) -> Result<Option<GoneRecord>, AuditError> {
+        let following = match self.sorted.next()? {
+            None => None,
+            Some((sort_key, payload)) => {
+                let set_aside: SetAside = postcard::from_bytes(payload)?;
+                Some(GoneRecord {
+                    fingerprint: read_fingerprint(sort_key),
+                    place: set_aside.detail.place(),
+                    set_aside,
+                })
+            }
+        };
+        Ok(std::mem::replace(&mut self.next, following))
+    }
+
+    /// Returns the next one if it is of the fingerprint.
+    fn peek(&self, fingerprint: [u64; 2]) -> Option<&GoneRecord> {
+        let next = self.next.as_ref();
+        next.filter(|gone| gone.fingerprint == fingerprint)
+    }
 }
 
 fn read_fingerprint(sort_key: &[u8]) -> [u64; 2] {
@@ -82,35 +129,73 @@ fn read_fingerprint(sort_key: &[u8]) -> [u64; 2] {
 }
 
 impl Gathering<'_> {
-    fn take(&mut self, fingerprint: [u64; 2], detail: Detail) -> Result<(), AuditError> {
+    fn take(&mut self, fingerprint: [u64; 2], found: SetAside) -> Result<(), AuditError> {
         if fingerprint != self.fingerprint {
             self.finish_fingerprint()?;
+            self.take_gone_until(Some(fingerprint))?;
             self.fingerprint = fingerprint;
         }
-        if detail.canonical_key.is_none() {
-            self.gone.push(detail);
-            return Ok(());
+        if self.canonical_key != found.detail.canonical_key {
+            if self.canonical_key.is_some() {
+                self.finish_key()?;
+            }
+            self.canonical_key.clone_from(&found.detail.canonical_key);
         }
-        let is_same_key =
-            |group: &GroupBuilder| group.canonical_key() == detail.canonical_key.as_deref();
-        if !self.current.as_ref().is_some_and(is_same_key) {
-            self.finish_group()?;
-            self.parts = 0;
+        if self.gone.peek(fingerprint).is_some() {
+            self.take_gone(Some(&found.detail.place()))?;
+        }
+        self.add(found)
+    }
+
+    /// Takes the records of whole fingerprints of which nothing was found, up to one.
+    fn take_gone_until(&mut self, end: Option<[u64; 2]>) -> Result<(), AuditError> {
+        let fingerprint = |gone: &GoneRecords| gone.next.as_ref().map(|gone| gone.fingerprint);
+        let is_before = |next: &[u64; 2]| end.is_none_or(|end| *next < end);
+        while let Some(next) = fingerprint(&self.gone).filter(is_before) {
+            self.fingerprint = next;
+            self.finish_fingerprint()?;
+        }
+        Ok(())
+    }
+
+    /// Takes what could not be read again of the current fingerprint, up to a place: it stands
+    /// where its first reading puts it.
+    fn take_gone(&mut self, end: Option<&[u8]>) -> Result<(), AuditError> {
+        let is_before = |gone: &&GoneRecord| end.is_none_or(|end| &*gone.place < end);
+        while self.gone.peek(self.fingerprint).filter(is_before).is_some() {
+            if let Some(gone) = self.gone.advance()? {
+                self.add(gone.set_aside)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        SetAside {
+            is_reversal,
+            detail,
+        }: SetAside,
+    ) -> Result<(), AuditError> {
+        if is_reversal {
+            match &mut self.current {
+                Some(group) => group.reversals.add(&detail),
+                None => self.early.add(&detail),
+            }
+            return Ok(());
         }
         let within = self.plan.within_millis;
         let is_apart = |group: &GroupBuilder| group.is_apart(&detail, within);
         if self.current.as_ref().is_some_and(is_apart) {
             self.finish_group()?;
         }
-        self.add(detail)
-    }
-
-    fn add(&mut self, detail: Detail) -> Result<(), AuditError> {
         let Some(group) = &mut self.current else {
-            self.current = Some(GroupBuilder::new(detail, &mut self.spool)?);
+            let mut group = GroupBuilder::new(detail, &mut self.spool)?;
+            group.reversals = std::mem::take(&mut self.early);
+            self.current = Some(group);
             return Ok(());
         };
-        let pair = group.add(&detail, self.group_count, &mut self.spool)?;
+        let pair = group.add(detail, self.group_count, &mut self.spool)?;
         self.held.push(pair);
         if group.is_duplicate() {
             self.push_held()?;
@@ -118,13 +203,16 @@ impl Gathering<'_> {
         Ok(())
     }
 
-    /// What could not be read again stays in the group of its fingerprint.
     fn finish_fingerprint(&mut self) -> Result<(), AuditError> {
-        for detail in std::mem::take(&mut self.gone) {
-            self.add(detail)?;
-        }
+        self.take_gone(None)?;
+        self.finish_key()
+    }
+
+    fn finish_key(&mut self) -> Result<(), AuditError> {
         self.finish_group()?;
+        self.canonical_key = None;
         self.parts = 0;
+        self.early = Reversals::default();
         Ok(())
     }
 
@@ -134,7 +222,12 @@ impl Gathering<'_> {
             return Ok(());
         };
         self.parts += 1;
-        let gathered = group.finish(self.fingerprint, self.parts, &mut self.spool)?;
+        let identity = GroupIdentity {
+            canonical_key: self.canonical_key.clone(),
+            fingerprint: self.fingerprint,
+            part: self.parts,
+        };
+        let gathered = group.finish(identity, &mut self.spool)?;
         let number = self.group_count.to_be_bytes();
         let encoded = self.encoder.encode(&gathered)?;
         self.groups.push(&number, encoded)?;

@@ -6,6 +6,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::detail::{AmountText, Detail, push_place};
+use crate::audit::groups::reversals::{GatheredReversals, Reversals};
 use crate::audit::groups::spool::{OccurrenceSpool, Spooled, SpooledRecord};
 use crate::diagnosis::{CopyHistory, PairFacts, PairId};
 use crate::record::Headers;
@@ -16,25 +17,32 @@ use crate::sorted_run::sort_key;
 /// Differing field paths listed per group; a group with more names the first of them.
 const DIFFERING_MAX: usize = 1000;
 
-/// A group whose occurrences are all there, before its extra records are diagnosed.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct GatheredGroup {
+/// Which group it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct GroupIdentity {
     /// Canonical dedup key; nothing where no record could be read again.
     #[serde(with = "encoding::optional_byte_string")]
     pub(super) canonical_key: Option<Vec<u8>>,
     pub(super) fingerprint: [u64; 2],
     /// 1, or which of the parts that `--within` splits the key into.
     pub(super) part: u64,
+}
+
+/// A group whose occurrences are all there, before its extra records are diagnosed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct GatheredGroup {
+    pub(super) identity: GroupIdentity,
     pub(super) count: u64,
     pub(super) first_timestamp_millis: Option<i64>,
     pub(super) last_timestamp_millis: Option<i64>,
     /// Whether no two values are known to differ.
     pub(super) is_identical: bool,
-    /// Whether a record could not be read again.
-    pub(super) has_gone: bool,
+    /// Records that could not be read again.
+    pub(super) gone: u64,
     pub(super) differing_fields: Vec<String>,
     pub(super) doubts: Doubts,
     pub(super) subject: Option<String>,
+    pub(super) reversals: GatheredReversals,
     /// Place in the order of the report.
     #[serde(with = "encoding::byte_string")]
     pub(super) report_order: Vec<u8>,
@@ -59,12 +67,15 @@ impl Doubts {
 /// A group while its occurrences arrive in order.
 pub(super) struct GroupBuilder {
     original: Detail,
+    /// The first record that was found, where that is not the original.
+    first_found: Option<Detail>,
+    pub(super) reversals: Reversals,
     history: CopyHistory,
     last_timestamp_millis: Option<i64>,
     count: u64,
     extras_in_range: u64,
     is_identical: bool,
-    has_gone: bool,
+    gone: u64,
     differing: BTreeSet<String>,
     doubts: Doubts,
     spooled: SpooledRecord,
@@ -83,7 +94,9 @@ impl GroupBuilder {
             count: 1,
             extras_in_range: 0,
             is_identical: true,
-            has_gone: original.canonical_key.is_none(),
+            gone: u64::from(is_gone(&original)),
+            first_found: None,
+            reversals: Reversals::default(),
             differing: BTreeSet::new(),
             doubts: Doubts {
                 amount_missing: original.amount == AmountText::Unusable,
@@ -94,8 +107,13 @@ impl GroupBuilder {
         })
     }
 
-    pub(super) fn canonical_key(&self) -> Option<&[u8]> {
-        self.original.canonical_key.as_deref()
+    /// Returns the record that others are compared with: the first that was found.
+    fn compared(&self) -> Option<&Detail> {
+        match &self.first_found {
+            None if is_gone(&self.original) => None,
+            None => Some(&self.original),
+            found => found.as_ref(),
+        }
     }
 
     /// Returns whether `detail` is further than `within_millis` from the last occurrence.
@@ -113,23 +131,23 @@ impl GroupBuilder {
     /// Adds an extra record; returns what the diagnosis has to know of it.
     pub(super) fn add(
         &mut self,
-        detail: &Detail,
+        detail: Detail,
         group: u64,
         spool: &mut OccurrenceSpool,
     ) -> io::Result<PairFacts> {
         self.count += 1;
         self.extras_in_range += u64::from(detail.is_in_range);
         self.last_timestamp_millis = self.last_timestamp_millis.max(detail.timestamp_millis);
-        let is_known = detail.canonical_key.is_some();
-        self.has_gone |= !is_known;
-        let differing = if is_known && self.original.canonical_key.is_some() {
-            self.compare(detail)
-        } else {
-            Vec::new()
-        };
-        self.spooled.add(detail, spool)?;
+        self.doubts.amount_missing |= detail.amount == AmountText::Unusable;
+        self.spooled.add(&detail, spool)?;
         let extra = detail.facts();
         let reference = self.history.take(&extra);
+        let differing = if is_gone(&detail) {
+            self.gone += 1;
+            Vec::new()
+        } else {
+            self.compare(detail)
+        };
         Ok(PairFacts {
             id: PairId {
                 fingerprint: [group, 0],
@@ -143,20 +161,27 @@ impl GroupBuilder {
     }
 
     /// Compares an extra record with the original; returns the paths that differ.
-    fn compare(&mut self, detail: &Detail) -> Vec<String> {
-        let original = &self.original;
-        self.doubts.amounts_differ |= !is_same_amount(&original.amount, &detail.amount)
-            || original.currency != detail.currency;
-        self.doubts.subjects_differ |= original.subject != detail.subject;
-        self.doubts.amount_missing |= detail.amount == AmountText::Unusable;
-        let mut paths = Vec::new();
-        if original.value != detail.value {
-            self.is_identical = false;
-            paths = differing_values(original, detail);
-            let room = DIFFERING_MAX.saturating_sub(self.differing.len());
-            self.differing.extend(paths.iter().take(room).cloned());
-        }
-        paths.extend(differing_headers(original, detail));
+    fn compare(&mut self, detail: Detail) -> Vec<String> {
+        let Some(original) = self.compared() else {
+            self.first_found = Some(detail);
+            return Vec::new();
+        };
+        let amounts_differ =
+            original.amount != detail.amount || original.currency != detail.currency;
+        let subjects_differ = original.subject != detail.subject;
+        let headers = differing_headers(original, &detail);
+        let is_identical = original.value == detail.value;
+        let mut paths = if is_identical {
+            Vec::new()
+        } else {
+            differing_values(original, &detail)
+        };
+        self.doubts.amounts_differ |= amounts_differ;
+        self.doubts.subjects_differ |= subjects_differ;
+        self.is_identical &= is_identical;
+        let room = DIFFERING_MAX.saturating_sub(self.differing.len());
+        self.differing.extend(paths.iter().take(room).cloned());
+        paths.extend(headers);
         paths
     }
 
@@ -168,44 +193,32 @@ impl GroupBuilder {
     /// Returns the group as it is set aside.
     pub(super) fn finish(
         self,
-        fingerprint: [u64; 2],
-        part: u64,
+        identity: GroupIdentity,
         spool: &mut OccurrenceSpool,
     ) -> io::Result<GatheredGroup> {
         let mut report_order = Vec::with_capacity(96);
         sort_key::push_u64_descending(&mut report_order, self.count);
         push_place(&self.original, &mut report_order);
         Ok(GatheredGroup {
-            canonical_key: self.original.canonical_key,
-            fingerprint,
-            part,
+            identity,
             count: self.count,
             first_timestamp_millis: self.original.timestamp_millis,
             last_timestamp_millis: self.last_timestamp_millis,
             is_identical: self.is_identical,
-            has_gone: self.has_gone,
+            gone: self.gone,
+            subject: self.compared().and_then(|found| found.subject.clone()),
             differing_fields: self.differing.into_iter().collect(),
             doubts: self.doubts,
-            subject: self.original.subject,
+            reversals: self.reversals.finish(),
             report_order,
             records: self.spooled.finish(spool)?,
         })
     }
 }
 
-fn is_same_amount(left: &AmountText, right: &AmountText) -> bool {
-    match (left, right) {
-        (AmountText::Decimal(left), AmountText::Decimal(right)) => {
-            match (
-                left.parse::<rust_decimal::Decimal>(),
-                right.parse::<rust_decimal::Decimal>(),
-            ) {
-                (Ok(left), Ok(right)) => left == right,
-                _ => left == right,
-            }
-        }
-        _ => left == right,
-    }
+/// Returns whether a record could not be read again.
+fn is_gone(detail: &Detail) -> bool {
+    detail.canonical_key.is_none()
 }
 
 /// Returns where two values differ; the same content written in another way differs nowhere.

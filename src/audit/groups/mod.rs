@@ -3,6 +3,7 @@
 mod conclude;
 mod gather;
 mod group_builder;
+mod reversals;
 mod spool;
 pub(super) mod totals;
 #[cfg(test)]
@@ -21,10 +22,10 @@ use crate::audit::plan::AuditPlan;
 use crate::dedup_key::fingerprint;
 use crate::dedup_key::key_texts;
 use crate::diagnosis::DiagnosisContext;
+use crate::finding::AmountAtRisk;
 use crate::finding::Coverage;
 use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
-use crate::finding::GroupAmount;
 use crate::finding::KeyText;
 use crate::finding::PartitionCoverage;
 use crate::finding::Review;
@@ -59,14 +60,14 @@ pub(super) fn diagnosis_context(
     }
 }
 
-/// Turns details into diagnosed groups.
+/// Turns records, found and gone, into diagnosed groups.
 pub(super) fn build(
     plan: &AuditPlan,
-    details: SortedBlobs,
+    (found, gone): (SortedBlobs, SortedBlobs),
     context: DiagnosisContext,
     spill_dir: &Path,
 ) -> Result<Concluded, AuditError> {
-    let gathered = gather::gather(plan, details, spill_dir)?;
+    let gathered = gather::gather(plan, (found, gone), spill_dir)?;
     let spool = gathered.spool.into_file();
     let marks = BlobSorter::new(spill_dir, plan.memory_share(8));
     let (diagnoses, marks) = conclude::diagnose(gathered.pairs, context, marks)?;
@@ -123,19 +124,24 @@ impl SortedGroups {
             extra: gathered.count - 1,
             first_timestamp_millis: gathered.first_timestamp_millis,
             last_timestamp_millis: gathered.last_timestamp_millis,
-            identical: (!is_identical || !gathered.has_gone).then_some(is_identical),
+            identical: (!is_identical || gathered.gone == 0).then_some(is_identical),
             differing_fields: gathered.differing_fields,
             cause: concluded.cause,
             confidence: concluded.confidence,
             evidence: concluded.evidence,
             contrary: concluded.contrary,
             episode: concluded.episode,
-            amount: concluded
-                .amount
-                .map(|(currency, extra)| GroupAmount { currency, extra }),
+            amount: concluded.amount.map(|amount| AmountAtRisk {
+                currency: amount.currency,
+                extra: amount.extra,
+                reversed: amount.reversed,
+                net: amount.net,
+            }),
+            reversals: gathered.reversals.records,
             review: review(gathered.doubts, concluded.are_all_copies),
             subject: gathered.subject,
             records: Box::new(SpooledList {
+                balance: gathered.reversals.balance(),
                 records: gathered.records,
                 verdicts: concluded.verdicts,
                 file: self.spool.clone(),
@@ -146,7 +152,8 @@ impl SortedGroups {
     }
 
     fn key(&self, group: &GatheredGroup) -> Vec<(String, KeyText)> {
-        let mut texts = key_texts(group.canonical_key.as_deref().unwrap_or_default()).into_iter();
+        let canonical_key = &group.identity.canonical_key;
+        let mut texts = key_texts(canonical_key.as_deref().unwrap_or_default()).into_iter();
         let text = |path: &String| (path.clone(), texts.next().unwrap_or(KeyText::Null));
         self.paths.iter().map(text).collect()
     }
@@ -168,12 +175,11 @@ fn review(doubts: Doubts, are_all_copies: bool) -> Review {
 
 /// `g_` and the fingerprint; the later parts of a key that `--within` splits are numbered.
 fn group_id(group: &GatheredGroup) -> String {
-    let halves = match &group.canonical_key {
+    let [high, low] = match &group.identity.canonical_key {
         Some(canonical) => fingerprint(canonical).0,
-        None => group.fingerprint,
+        None => group.identity.fingerprint,
     };
-    let [high, low] = halves;
-    match group.part {
+    match group.identity.part {
         1 => format!("g_{high:016x}{low:016x}"),
         part => format!("g_{high:016x}{low:016x}-{part}"),
     }

@@ -13,6 +13,8 @@ use crate::finding::Cause;
 use crate::finding::Confidence;
 use crate::finding::OccurrenceList;
 use crate::finding::ReportedRecord;
+use crate::finding::ReversedAmount;
+use crate::impact::{ReversalBalance, plain_decimal};
 use crate::record::lossless_text;
 use crate::sorted_run::encoding;
 use crate::sorted_run::encoding::Encoder;
@@ -161,6 +163,7 @@ pub(super) fn walk_details<'a>(
 pub(super) struct SpooledList {
     pub(super) records: Spooled,
     pub(super) verdicts: Vec<VerdictRun>,
+    pub(super) balance: ReversalBalance,
     pub(super) file: Option<Arc<File>>,
     pub(super) shows_values: bool,
     pub(super) shows_amounts: bool,
@@ -173,14 +176,17 @@ impl OccurrenceList for SpooledList {
             .flat_map(|run| (0..run.count).map(move |_| Some(VerdictRun { count: 1, ..*run })));
         let verdicts = std::iter::once(None).chain(of_extras);
         let details = walk_details(&self.records, self.file.as_deref());
-        Box::new(
-            (1_u64..)
-                .zip(details)
-                .zip(verdicts)
-                .map(|((occurrence, detail), verdict)| {
-                    detail.map(|detail| self.reported(occurrence, detail, verdict))
-                }),
-        )
+        let mut balance = self.balance.clone();
+        Box::new((1_u64..).zip(details).zip(verdicts).map(
+            move |((occurrence, detail), verdict)| {
+                let detail = detail?;
+                let reversal = reversal_of(&detail, verdict.as_ref(), &mut balance);
+                Ok(ReportedRecord {
+                    reversal,
+                    ..self.reported(occurrence, detail, verdict)
+                })
+            },
+        ))
     }
 }
 
@@ -212,6 +218,23 @@ fn read_detail(reader: &mut dyn Read) -> io::Result<Option<Detail>> {
         .map_err(io::Error::other)
 }
 
+/// Sets an extra record's amount against the reversals of its group, as the totals do.
+fn reversal_of(
+    extra: &Detail,
+    verdict: Option<&VerdictRun>,
+    balance: &mut ReversalBalance,
+) -> Option<ReversedAmount> {
+    let is_copy = verdict?.cause.is_copy_by_design();
+    let AmountText::Decimal(amount) = extra.amount else {
+        return None;
+    };
+    let reversed = (!is_copy).then(|| balance.take(extra.currency.as_deref(), amount))?;
+    Some(ReversedAmount {
+        reversed: plain_decimal(reversed),
+        net: plain_decimal(amount - reversed),
+    })
+}
+
 impl SpooledList {
     fn reported(
         &self,
@@ -220,7 +243,7 @@ impl SpooledList {
         verdict: Option<VerdictRun>,
     ) -> ReportedRecord {
         let amount = match &detail.amount {
-            AmountText::Decimal(amount) if self.shows_amounts => Some(amount.clone()),
+            AmountText::Decimal(amount) if self.shows_amounts => Some(plain_decimal(*amount)),
             AmountText::Decimal(_) | AmountText::NotAsked | AmountText::Unusable => None,
         };
         ReportedRecord {
@@ -238,6 +261,7 @@ impl SpooledList {
             line: detail.line,
             byte_offset: detail.has_byte_offset.then_some(detail.position),
             amount,
+            reversal: None,
             currency: detail.currency,
             subject: detail.subject,
             value: detail

@@ -8,33 +8,19 @@ use proptest::prelude::*;
 use super::conclude::ConcludedGroup;
 use super::{build, gather};
 use crate::audit::detail::Detail;
-use crate::audit::plan::{Acceptance, AuditPlan, FieldMapping};
-use crate::dedup_key::{DedupKeySpec, MissingPolicy, fingerprint};
+use crate::audit::plan::AuditPlan;
+use crate::audit::revisit::SetAside;
+use crate::dedup_key::fingerprint;
 use crate::diagnosis::{ContentHashes, DiagnosisContext};
 use crate::finding::{DeadLetterDialect, NamedCoordinates};
-use crate::impact::ImpactSpec;
 use crate::record::BatchStamp;
 use crate::sorted_run::encoding::Encoder;
 use crate::sorted_run::{BlobSorter, SortedBlobs};
-use crate::source::RecordRange;
 
 fn plan(within_millis: Option<i64>) -> AuditPlan {
     AuditPlan {
-        dedup_key: DedupKeySpec {
-            fields: Vec::new(),
-            ignore: Vec::new(),
-            missing: MissingPolicy::default(),
-        },
-        mapping: FieldMapping::default(),
-        assume_topic: None,
-        range: RecordRange::default(),
-        filter: None,
         within_millis,
-        impact: ImpactSpec::default(),
-        acceptance: Acceptance::default(),
-        show_values: false,
-        memory_bytes: 64 << 20,
-        threads: 1,
+        ..AuditPlan::sample(&[])
     }
 }
 
@@ -95,16 +81,23 @@ fn detail() -> impl Strategy<Value = Detail> {
         )
 }
 
-fn sorted(details: &[Detail], dir: &Path) -> SortedBlobs {
-    let mut sorter = BlobSorter::new(dir, 1 << 20);
+/// Returns what could be read again, and what could not.
+fn sorted(details: &[Detail], dir: &Path) -> (SortedBlobs, SortedBlobs) {
+    let sorters = || BlobSorter::new(dir, 1 << 20);
+    let (mut found, mut gone) = (sorters(), sorters());
     let (mut encoder, mut sort_key) = (Encoder::default(), Vec::new());
     for detail in details {
-        let key = detail.canonical_key.as_deref().unwrap_or(&[3]);
-        detail.write_sort_key(fingerprint(key), &mut sort_key);
-        let encoded = encoder.encode(detail).unwrap();
+        let key = detail.canonical_key.as_deref();
+        detail.write_sort_key(fingerprint(key.unwrap_or(&[3])), &mut sort_key);
+        let set_aside = SetAside {
+            is_reversal: false,
+            detail: detail.clone(),
+        };
+        let encoded = encoder.encode(&set_aside).unwrap();
+        let sorter = if key.is_some() { &mut found } else { &mut gone };
         sorter.push(&sort_key, encoded).unwrap();
     }
-    sorter.finish().unwrap()
+    (found.finish().unwrap(), gone.finish().unwrap())
 }
 
 /// Returns the bytes of all groups, and how many extra records they have.

@@ -45,6 +45,15 @@ pub(in crate::audit) fn can_place(range: &RecordRange, view: RecordView<'_>) -> 
     bounds.all(|bound| distance(bound, view, 0).is_some())
 }
 
+/// Returns whether a record that was not left out lies before the range, as a possible original.
+pub(in crate::audit) fn is_before(range: &RecordRange, timestamp_millis: Option<i64>) -> bool {
+    match (&range.from, timestamp_millis) {
+        (Some(Bound::Timestamp(from)), Some(millis)) => millis < *from,
+        // Only time is looked back.
+        _ => false,
+    }
+}
+
 /// Returns whether timestamps decide.
 pub(in crate::audit) fn needs_timestamps(range: &RecordRange) -> bool {
     range.from.as_ref().is_some_and(is_time) || range.to.as_ref().is_some_and(is_time)

@@ -10,6 +10,7 @@ use crate::audit::revisit::{DetailReader, field_string};
 use crate::decode::FieldReader;
 use crate::finding::Fingerprint;
 use crate::finding::NamedCoordinates;
+use crate::impact::plain_decimal;
 use crate::record::BatchStamp;
 use crate::record::FieldPath;
 use crate::record::FieldValue;
@@ -145,7 +146,7 @@ impl Recall<'_> {
             named: detail.named,
             value: bytes(view.value()),
             amount: match detail.amount {
-                AmountText::Decimal(amount) => Some(amount),
+                AmountText::Decimal(amount) => Some(plain_decimal(amount)),
                 AmountText::NotAsked | AmountText::Unusable => None,
             },
             currency: detail.currency,

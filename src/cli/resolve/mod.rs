@@ -54,6 +54,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         assume_topic: flags.sources.assume_topic.as_deref().map(Into::into),
         range: range::resolve(&flags.range, partitions, context.now_millis)?,
         filter: filter(flags.dedup_key.filter.as_deref())?,
+        reversal: reversal(flags.impact.reversal.as_deref())?,
         within_millis: dedup_key::within(flags.dedup_key.within.as_deref())?,
         impact: impact(&flags.impact)?,
         acceptance: acceptance(&flags.acceptance)?,
@@ -101,14 +102,23 @@ fn dedup_key(flags: &ScanFlags) -> Result<DedupKeySpec, UsageError> {
 }
 
 fn filter(text: Option<&str>) -> Result<Option<Expression>, UsageError> {
-    let compile = |text| {
-        Expression::compile(text).map_err(|error| {
-            UsageError::new(format!("`--where`: {error}"))
-                .place(error.text, error.column)
-                .hint("write it as in --where 'value.status == \"captured\" && value.amount > 100'")
-        })
-    };
-    text.map(compile).transpose()
+    let example = "--where 'value.status == \"captured\" && value.amount > 100'";
+    text.map(|text| expression("--where", text, example))
+        .transpose()
+}
+
+fn reversal(text: Option<&str>) -> Result<Option<Expression>, UsageError> {
+    let example = "--reversal 'value.type == \"refund\"'";
+    text.map(|text| expression("--reversal", text, example))
+        .transpose()
+}
+
+fn expression(option: &str, text: &str, example: &str) -> Result<Expression, UsageError> {
+    Expression::compile(text).map_err(|error| {
+        UsageError::new(format!("`{option}`: {error}"))
+            .place(error.text, error.column)
+            .hint(format!("write it as in {example}"))
+    })
 }
 
 fn check_sources(flags: &SourceFlags) -> Result<(), UsageError> {

@@ -31,6 +31,8 @@ pub struct CsvReport<W> {
     csv: CsvOutput<W>,
     rows: CsvRows,
     coverage: &'static str,
+    /// Whether there are columns of what reversals took back.
+    has_reversals: bool,
 }
 
 impl<W: Write> CsvReport<W> {
@@ -40,6 +42,7 @@ impl<W: Write> CsvReport<W> {
             csv: CsvOutput::new(output, is_raw),
             rows,
             coverage: "incomplete",
+            has_reversals: false,
         }
     }
 
@@ -52,6 +55,20 @@ impl<W: Write> CsvReport<W> {
         }
         for name in after.split(',') {
             self.csv.text(name)?;
+        }
+        if self.has_reversals {
+            self.csv.text("reversed_amount")?;
+            self.csv.text("net_amount")?;
+        }
+        self.csv.end_row()
+    }
+
+    /// Ends a row with its coverage, and with what reversals took back.
+    fn end(&mut self, reversal: Option<(&str, &str)>) -> io::Result<()> {
+        self.csv.text(self.coverage)?;
+        if self.has_reversals {
+            self.amount(reversal.map(|(reversed, _)| reversed))?;
+            self.amount(reversal.map(|(_, net)| net))?;
         }
         self.csv.end_row()
     }
@@ -96,8 +113,7 @@ impl<W: Write> CsvReport<W> {
         self.csv
             .optional_text(amount.and_then(|amount| amount.currency.as_deref()))?;
         self.csv.optional_text(group.subject.as_deref())?;
-        self.csv.text(self.coverage)?;
-        self.csv.end_row()
+        self.end(at_risk.map(|amount| (&*amount.reversed, &*amount.net)))
     }
 
     fn record_row(&mut self, group: &DuplicateGroup, record: &ReportedRecord) -> io::Result<()> {
@@ -126,8 +142,8 @@ impl<W: Write> CsvReport<W> {
         self.csv.number(record.line)?;
         self.csv.number(record.byte_offset)?;
         self.csv.optional_text(record.key.as_deref())?;
-        self.csv.text(self.coverage)?;
-        self.csv.end_row()
+        let reversal = record.reversal.as_ref();
+        self.end(reversal.map(|of| (&*of.reversed, &*of.net)))
     }
 
     fn place(&mut self, record: &ReportedRecord) -> io::Result<()> {
@@ -144,6 +160,7 @@ impl<W: Write> ReportWriter for CsvReport<W> {
         if report.summary.complete {
             self.coverage = "complete";
         }
+        self.has_reversals = report.header.reversal.is_some();
         match self.rows {
             CsvRows::Records => self.names(
                 "group,role,occurrence,count,cause,confidence,review",

@@ -5,9 +5,7 @@ use std::io;
 use std::io::Write;
 use std::ops::Range;
 
-use crate::finding::Advice;
 use crate::finding::AuditHeader;
-use crate::finding::AuditSummary;
 use crate::finding::Cause;
 use crate::finding::Confidence;
 use crate::finding::Coverage;
@@ -19,6 +17,7 @@ use crate::finding::KeyText;
 use crate::finding::PartitionCoverage;
 use crate::finding::ReportedRecord;
 use crate::report::json::output::JsonOutput;
+use crate::report::json::summary::{amount_at_risk, amounts_at_risk};
 
 /// Version of the fields, a number that only grows.
 pub(in crate::report) const SCHEMA_VERSION: u32 = 1;
@@ -32,6 +31,8 @@ pub(in crate::report) struct ShownFields {
     pub(in crate::report) subjects: bool,
     /// The value.
     pub(in crate::report) values: bool,
+    /// How many reversals a group has.
+    pub(in crate::report) reversals: bool,
 }
 
 /// Writes the members of `header`.
@@ -51,93 +52,8 @@ pub(in crate::report) fn header<W: Write>(
     json.member("amount_unit", &unit)?;
     json.member("subject_field", &header.subject_field)?;
     json.timestamp("from", header.from_millis)?;
-    json.timestamp("to", header.to_millis)
-}
-
-/// Writes the members of `summary`.
-pub(in crate::report) fn summary<W: Write>(
-    json: &mut JsonOutput<W>,
-    summary: &AuditSummary,
-) -> io::Result<()> {
-    json.member("verdict", summary.verdict.code())?;
-    json.member("complete", &summary.complete)?;
-    json.member("records_read", &summary.records_read)?;
-    json.member("records_audited", &summary.records_audited)?;
-    json.name("skipped")?;
-    json.open("{")?;
-    for (code, count) in summary.skipped.by_code() {
-        json.member(code, &count)?;
-    }
-    json.close("}")?;
-    json.member("groups", &summary.groups)?;
-    json.member("extra_records", &summary.extra_records)?;
-    json.member("conflicting_groups", &summary.conflicting_groups)?;
-    json.member("largest_group", &summary.largest_group)?;
-    json.member("subjects", &summary.subjects)?;
-    amounts(json, summary)?;
-    causes(json, summary)?;
-    json.member("distinct_keys", &summary.distinct_keys)?;
-    json.member("amounts_unusable", &summary.amounts_unusable)?;
-    json.member("incomplete_reasons", &summary.incomplete_reasons)?;
-    json.member("warnings", &summary.warnings)
-}
-
-fn amounts<W: Write>(json: &mut JsonOutput<W>, summary: &AuditSummary) -> io::Result<()> {
-    json.name("amounts")?;
-    json.open("[")?;
-    for total in &summary.amounts {
-        json.item()?;
-        json.open("{")?;
-        json.member("currency", &total.currency)?;
-        json.member("extra", &total.extra)?;
-        json.member("copies", &total.copies)?;
-        json.member("conflicting", &total.conflicting)?;
-        json.member("extra_records", &total.extra_records)?;
-        json.close("}")?;
-    }
-    json.close("]")
-}
-
-fn causes<W: Write>(json: &mut JsonOutput<W>, summary: &AuditSummary) -> io::Result<()> {
-    json.name("causes")?;
-    json.open("[")?;
-    for total in &summary.causes {
-        json.item()?;
-        json.open("{")?;
-        json.member("cause", total.cause.code())?;
-        json.member("groups", &total.groups)?;
-        json.member("extra_records", &total.extra_records)?;
-        confidences(json, &total.confidences)?;
-        json.member("evidence", &total.evidence)?;
-        json.member("contrary", &total.contrary)?;
-        advice(json, total.cause.advice())?;
-        json.close("}")?;
-    }
-    json.close("]")
-}
-
-fn confidences<W: Write>(
-    json: &mut JsonOutput<W>,
-    confidences: &[(Option<Confidence>, u64)],
-) -> io::Result<()> {
-    json.name("confidences")?;
-    json.open("[")?;
-    for (confidence, extra_records) in confidences {
-        json.item()?;
-        json.open("{")?;
-        json.member("confidence", &confidence.map(Confidence::code))?;
-        json.member("extra_records", extra_records)?;
-        json.close("}")?;
-    }
-    json.close("]")
-}
-
-fn advice<W: Write>(json: &mut JsonOutput<W>, advice: Advice) -> io::Result<()> {
-    json.name("advice")?;
-    json.open("{")?;
-    json.member("text", advice.text)?;
-    json.member("source", advice.source)?;
-    json.close("}")
+    json.timestamp("to", header.to_millis)?;
+    json.member("reversal", &header.reversal)
 }
 
 /// Writes the members of `coverage`.
@@ -235,16 +151,7 @@ pub(in crate::report) fn episode<W: Write>(
     offsets(json, "extra_offsets", episode.extra_offsets.as_ref())?;
     json.member("original_topic", &episode.original_topic)?;
     json.member("original_partition", &episode.original_partition)?;
-    json.name("amounts")?;
-    json.open("[")?;
-    for (currency, extra) in &episode.amounts {
-        json.item()?;
-        json.open("{")?;
-        json.member("currency", currency)?;
-        json.member("extra", extra)?;
-        json.close("}")?;
-    }
-    json.close("]")?;
+    amounts_at_risk(json, &episode.amounts)?;
     json.member("ongoing", &episode.is_ongoing)
 }
 
@@ -284,12 +191,7 @@ pub(in crate::report) fn group<W: Write>(
     json.name("amount")?;
     match &group.amount {
         None => json.value(&())?,
-        Some(amount) => {
-            json.open("{")?;
-            json.member("currency", &amount.currency)?;
-            json.member("extra", &amount.extra)?;
-            json.close("}")?;
-        }
+        Some(amount) => amount_at_risk(json, amount)?,
     }
     json.member("subject", &group.subject)?;
     json.name("records")?;
@@ -298,7 +200,8 @@ pub(in crate::report) fn group<W: Write>(
         record(json, &reported?, shown)?;
     }
     json.close("]")?;
-    json.member("review", group.review.code())
+    json.member("review", group.review.code())?;
+    json.member("reversals", &shown.reversals.then_some(group.reversals))
 }
 
 fn key<W: Write>(json: &mut JsonOutput<W>, fields: &[(String, KeyText)]) -> io::Result<()> {

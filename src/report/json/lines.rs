@@ -10,6 +10,7 @@ use crate::report::json::fields;
 use crate::report::json::fields::SCHEMA_VERSION;
 use crate::report::json::fields::ShownFields;
 use crate::report::json::output::JsonOutput;
+use crate::report::json::summary;
 
 /// Writes the JSON Lines report; the last line, `end`, tells a whole report from a cut one.
 pub struct JsonlReport<W> {
@@ -48,11 +49,12 @@ impl<W: Write> ReportWriter for JsonlReport<W> {
     fn begin(&mut self, report: &ReportHead<'_>) -> io::Result<()> {
         self.shown.amounts = report.header.amount_field.is_some();
         self.shown.subjects = report.header.subject_field.is_some();
+        self.shown.reversals = report.header.reversal.is_some();
         self.line("header", |json| {
             json.member("schema_version", &SCHEMA_VERSION)?;
             fields::header(json, report.header)
         })?;
-        self.line("summary", |json| fields::summary(json, report.summary))?;
+        self.line("summary", |json| summary::summary(json, report.summary))?;
         self.line("coverage", |json| fields::coverage(json, report.coverage))?;
         for episode in report.episodes {
             self.line("episode", |json| fields::episode(json, episode))?;

@@ -3,6 +3,7 @@
 mod fields;
 mod lines;
 mod output;
+mod summary;
 
 pub use lines::JsonlReport;
 
@@ -40,6 +41,7 @@ impl<W: Write> ReportWriter for JsonReport<W> {
     fn begin(&mut self, report: &ReportHead<'_>) -> io::Result<()> {
         self.shown.amounts = report.header.amount_field.is_some();
         self.shown.subjects = report.header.subject_field.is_some();
+        self.shown.reversals = report.header.reversal.is_some();
         let json = &mut self.json;
         json.open("{")?;
         json.member("schema_version", &SCHEMA_VERSION)?;
@@ -49,7 +51,7 @@ impl<W: Write> ReportWriter for JsonReport<W> {
         json.close("}")?;
         json.name_on_line("summary")?;
         json.open("{")?;
-        fields::summary(json, report.summary)?;
+        summary::summary(json, report.summary)?;
         json.close("}")?;
         json.name_on_line("coverage")?;
         json.open("{")?;
@@ -114,14 +116,16 @@ mod tests {
         r#""by":["value.charge_id|trim|lower"],"within_ms":null,"#,
         r#""isolation":"read_committed","amount_field":"value.amount","amount_unit":"major","#,
         r#""subject_field":"value.customer_id","from":"2026-01-15T02:30:00.000Z","#,
-        r#""to":"2026-01-15T03:10:00.000Z"},"#,
+        r#""to":"2026-01-15T03:10:00.000Z","reversal":null},"#,
         "\n",
         r#""summary":{"verdict":"duplicates","complete":true,"records_read":6000,"#,
         r#""records_audited":6000,"skipped":{"missing-key":0,"undecodable":0,"#,
         r#""tombstone":0,"filtered":0,"outside-range":0,"same-record":0},"groups":2,"#,
         r#""extra_records":3,"conflicting_groups":0,"largest_group":3,"subjects":1,"#,
         r#""amounts":[{"currency":"USD","extra":"57.75","copies":"0.00","#,
-        r#""conflicting":"0.00","extra_records":3}],"causes":[{"cause":"producer-retry","#,
+        r#""conflicting":"0.00","extra_records":3,"reversed":"0.00","net":"57.75","#,
+        r#""copies_records":0,"conflicting_reversed":"0.00","conflicting_records":0}],"#,
+        r#""causes":[{"cause":"producer-retry","#,
         r#""groups":2,"extra_records":3,"confidences":[{"confidence":"certain","#,
         r#""extra_records":2},{"confidence":"strong","extra_records":1}],"evidence":["#,
         r#""one batch of 36 records (CRC 9d3f01ac, 8119 B) stands at 88610 and at 88646","#,
@@ -130,7 +134,14 @@ mod tests {
         r#"above 0 and at most 5 requests in flight","source":"Kafka producer configs: "#,
         r#"enable.idempotence; librdkafka CONFIGURATION.md"}}],"#,
         r#""distinct_keys":5997,"amounts_unusable":0,"#,
-        r#""incomplete_reasons":[],"warnings":[]},"#,
+        r#""incomplete_reasons":[],"warnings":[],"reversals":null,"top_subjects":[{"#,
+        r#""subject":"cus_00913","groups":2,"extra_records":3,"amounts":[{"#,
+        r#""currency":"USD","extra":"57.75","reversed":"0.00","net":"57.75"}]}],"#,
+        r#""partitions":[{"topic":"charges","partition":1,"episodes":3,"groups":2,"#,
+        r#""extra_records":3,"amounts":[{"currency":"USD","extra":"57.75","#,
+        r#""reversed":"0.00","net":"57.75"}]}],"timeline":{"step_minutes":1,"steps":["#,
+        r#"{"start":"2026-01-15T02:41:00.000Z","extra_records":1},"#,
+        r#"{"start":"2026-01-15T02:52:00.000Z","extra_records":2}]}},"#,
         "\n",
         r#""coverage":{"conflicts":[{"topic":"charges","partition":2,"offset":5,"#,
         r#""audited":"charges","other":"a.jsonl"}],"partitions":[{"topic":"charges","#,
@@ -147,7 +158,8 @@ mod tests {
         r#""last_timestamp":"2026-01-15T02:41:07.218Z","#,
         r#""original_offsets":{"start":88610,"end":88646},"#,
         r#""extra_offsets":{"start":88646,"end":88682},"original_topic":"charges","#,
-        r#""original_partition":1,"amounts":[{"currency":"USD","extra":"19.25"}],"#,
+        r#""original_partition":1,"amounts":[{"currency":"USD","extra":"19.25","#,
+        r#""reversed":"0.00","net":"19.25"}],"#,
         r#""ongoing":false},{"id":2,"cause":"producer-retry","topic":null,"#,
         r#""partition":null,"groups":1,"extra_records":1,"first_timestamp":null,"#,
         r#""last_timestamp":null,"original_offsets":null,"extra_offsets":null,"#,
@@ -161,7 +173,8 @@ mod tests {
         r#""confidence":"certain","evidence":["#,
         r#""one batch of 36 records (CRC 9d3f01ac, 8119 B) stands at 88610 and at 88646","#,
         r#""CreateTime is the same to the millisecond"],"contrary":[],"episode":1,"#,
-        r#""amount":{"currency":"USD","extra":"38.50"},"subject":"cus_00913","records":["#,
+        r#""amount":{"currency":"USD","extra":"38.50","reversed":"0.00","net":"38.50"},"#,
+        r#""subject":"cus_00913","records":["#,
         r#"{"occurrence":1,"topic":"charges","partition":1,"offset":88641,"#,
         r#""timestamp":"2026-01-15T02:41:07.218Z","timestamp_type":"CreateTime","#,
         r#""cause":null,"confidence":null,"episode":null,"key":"cus_00913","file":null,"#,
@@ -176,7 +189,7 @@ mod tests {
         r#""timestamp":"2026-01-15T02:41:10.218Z","timestamp_type":"CreateTime","#,
         r#""cause":"producer-retry","confidence":"certain","episode":2,"key":"cus_00913","#,
         r#""file":null,"line":null,"byte_offset":null,"amount":"19.25","#,
-        r#""currency":"USD","subject":"cus_00913"}],"review":"ok"}]}"#,
+        r#""currency":"USD","subject":"cus_00913"}],"review":"ok","reversals":null}]}"#,
         "\n"
     );
 

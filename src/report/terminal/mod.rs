@@ -101,6 +101,7 @@ impl<W: Write> ReportWriter for TerminalReport<W> {
         tables::sources::files(&mut screen, report);
         if report.summary.verdict == Verdict::Duplicates {
             tables::episodes::episodes(&mut screen, report, self.options.top);
+            tables::subjects::subjects(&mut screen, report, self.options.top);
         }
         self.groups.begin(report);
         self.warnings.clone_from(&report.summary.warnings);
@@ -139,9 +140,11 @@ mod tests {
     use crate::finding::GapReason;
     use crate::finding::KeyText;
     use crate::finding::OffsetGap;
+    use crate::finding::ReversalTotal;
     use crate::report::sample::START_MILLIS;
     use crate::report::sample::Sample;
     use crate::report::sample::sample;
+    use crate::report::sample::total;
 
     fn shown(sample: &Sample, options: TerminalOptions) -> String {
         let mut output = Vec::new();
@@ -308,18 +311,16 @@ WARNING     `--ignore sent_at` matched nothing
     fn sums_of_each_kind_stand_apart() {
         let mut sample = sample();
         let euros = AmountTotal {
-            currency: None,
-            extra: "1234567.5".to_owned(),
             copies: "3".to_owned(),
             conflicting: "0.10".to_owned(),
-            extra_records: 7,
+            ..total(None, "1234567.5", 7)
         };
         sample.summary.amounts.push(euros);
         sample.summary.amounts_unusable = 2;
         sample.summary.conflicting_groups = 1;
         let text = shown(&sample, options(100));
         for line in [
-            "AT RISK     USD 57.75 (3 extra) and 1,234,567.5; 1 customer_id\n",
+            "AT RISK     1,234,567.5 (7 extra) and USD 57.75 (3 extra); 1 customer_id\n",
             "apart: 0.10 in groups whose amount, currency or subject differ\n",
             "apart: 3 in copies by design\n",
             "not counted: 2 extra records without a usable amount\n",
@@ -330,6 +331,32 @@ WARNING     `--ignore sent_at` matched nothing
         sample.header.amount_field = None;
         sample.header.subject_field = None;
         assert!(!shown(&sample, options(100)).contains("RISK"));
+    }
+
+    #[test]
+    fn reversals_are_set_against_what_is_at_risk() {
+        let mut sample = sample();
+        sample.header.reversal = Some("value.type == 'refund'".to_owned());
+        sample.summary.reversals = Some(ReversalTotal {
+            records: 9,
+            in_groups: 2,
+            ..ReversalTotal::default()
+        });
+        let none = shown(&sample, options(100));
+        let line = "AT RISK     USD 57.75 (3 extra); 1 customer_id; net of 2 reversals\n";
+        assert!(none.contains(line), "{none}");
+        assert!(!none.contains("taken back"), "{none}");
+        sample.summary.amounts[0].reversed = "1038.50".to_owned();
+        sample.summary.amounts[0].extra = "1057.75".to_owned();
+        sample.summary.amounts[0].net = "19.25".to_owned();
+        let expected = "\
+AT RISK     USD 19.25 (3 extra); 1 customer_id; net of 2 reversals
+            taken back by reversals: USD 1,038.50 of 1,057.75
+            only reversals among the records scanned count, extra records first
+            if every extra record was charged; no payment ledger was compared
+";
+        let text = shown(&sample, options(100));
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]

@@ -154,6 +154,10 @@ fn at_risk(screen: &mut Screen, report: &ReportHead<'_>) {
         let subjects = grouped(summary.subjects);
         parts.push(format!("{subjects} {}", short_field(subject)));
     }
+    if let Some(reversals) = summary.reversals {
+        let reversals = counted(reversals.in_groups, "reversal");
+        parts.push(format!("net of {reversals}"));
+    }
     if parts.is_empty() {
         return;
     }
@@ -161,6 +165,7 @@ fn at_risk(screen: &mut Screen, report: &ReportHead<'_>) {
     if header.amount_field.is_none() {
         return;
     }
+    reversed(screen, summary);
     screen.below("if every extra record was charged; no payment ledger was compared");
     if header.amount_unit == "minor" {
         screen.below("read as minor units, such as cents, by each currency's ISO 4217 exponent");
@@ -186,32 +191,42 @@ fn at_risk(screen: &mut Screen, report: &ReportHead<'_>) {
     }
 }
 
+/// Says what was taken back of what, and what nobody looked at.
+fn reversed(screen: &mut Screen, summary: &AuditSummary) {
+    if summary.reversals.is_none() {
+        return;
+    }
+    let is_some = |total: &&AmountTotal| !is_zero(&total.reversed);
+    let totals: Vec<&AmountTotal> = summary.amounts.iter().filter(is_some).collect();
+    let text = sums_text(&totals, |total| {
+        let extra = grouped_decimal(&total.extra);
+        format!("{} of {extra}", money(total, &total.reversed))
+    });
+    if !text.is_empty() {
+        screen.below(&format!("taken back by reversals: {text}"));
+    }
+    screen.below("only reversals among the records scanned count, extra records first");
+}
+
 fn amounts_text(amounts: &[AmountTotal]) -> String {
     if amounts.is_empty() {
         return "no usable amount".to_owned();
     }
     let totals: Vec<&AmountTotal> = amounts.iter().collect();
     sums_text(&totals, |total| {
-        let sum = money(total, &total.extra);
-        // The count is of all three sums, so it would be too large for one of several.
-        if is_zero(&total.copies) && is_zero(&total.conflicting) {
-            format!("{sum} ({} extra)", grouped(total.extra_records))
-        } else {
-            sum
-        }
+        let sum = money(total, &total.net);
+        format!("{sum} ({} extra)", grouped(total.extra_records))
     })
 }
 
-/// Names the sums in the currencies of most extra records, and how many more there are.
+/// Names the sums in the currencies of most extra records, the most first, and how many more
+/// there are.
 fn sums_text(totals: &[&AmountTotal], text: impl Fn(&AmountTotal) -> String) -> String {
-    let mut shown: Vec<(usize, &&AmountTotal)> = totals.iter().enumerate().collect();
-    if shown.len() > CURRENCIES_NAMED {
-        shown.sort_by_key(|(_, total)| Reverse(total.extra_records));
-        shown.truncate(CURRENCIES_NAMED);
-        shown.sort_by_key(|(at, _)| *at);
-    }
+    let mut shown: Vec<&&AmountTotal> = totals.iter().collect();
+    shown.sort_by_key(|total| Reverse(total.extra_records));
+    shown.truncate(CURRENCIES_NAMED);
     let left = totals.len() - shown.len();
-    let mut parts: Vec<String> = shown.iter().map(|(_, total)| text(total)).collect();
+    let mut parts: Vec<String> = shown.iter().map(|total| text(total)).collect();
     if left > 0 {
         let noun = if left == 1 { "currency" } else { "currencies" };
         parts.push(format!("{} more {noun}", grouped_length(left)));
@@ -315,7 +330,7 @@ fn chart(screen: &mut Screen, summary: &AuditSummary, range: TimeSpan) {
         .saturating_sub(1)
         .div_euclid(MINUTE_MILLIS);
     let columns = room.min(CHART_COLUMNS);
-    let buckets = Buckets::new(&summary.extra_per_minute, first, last, columns);
+    let buckets = Buckets::new(&summary.timeline, first, last, columns);
     if buckets.counts.len() < 3 || buckets.peak() == 0 {
         return;
     }
@@ -346,19 +361,13 @@ mod tests {
     use super::*;
 
     fn total(currency: &str, extra_records: u64) -> AmountTotal {
-        AmountTotal {
-            currency: Some(currency.to_owned()),
-            extra: "1.50".to_owned(),
-            copies: "0.00".to_owned(),
-            conflicting: "0.00".to_owned(),
-            extra_records,
-        }
+        crate::report::sample::total(Some(currency), "1.50", extra_records)
     }
 
     #[test]
     fn the_currencies_of_most_extra_records_are_named() {
         let mut totals = vec![total("EUR", 1), total("USD", 2)];
-        let both = "EUR 1.50 (1 extra) and USD 1.50 (2 extra)";
+        let both = "USD 1.50 (2 extra) and EUR 1.50 (1 extra)";
         assert_eq!(amounts_text(&totals), both);
         totals.extend(["AAA", "BBB", "CCC"].map(|currency| total(currency, 9)));
         assert!(!amounts_text(&totals).contains("more"));
@@ -366,7 +375,7 @@ mod tests {
         let text = amounts_text(&totals);
         assert!(!text.contains("EUR") && text.contains("USD"), "{text}");
         assert!(
-            text.ends_with("DDD 1.50 (9 extra) and 1 more currency"),
+            text.ends_with("USD 1.50 (2 extra) and 1 more currency"),
             "{text}"
         );
     }

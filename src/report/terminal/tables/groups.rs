@@ -4,8 +4,8 @@ use std::io;
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::finding::AmountAtRisk;
 use crate::finding::DuplicateGroup;
-use crate::finding::GroupAmount;
 use crate::finding::KeyText;
 use crate::finding::ReportedRecord;
 use crate::report::ReportHead;
@@ -149,10 +149,10 @@ fn key_text(fields: &[(String, KeyText)], width: usize) -> String {
     fields.join(", ")
 }
 
-fn amount_text(amount: &GroupAmount) -> String {
+fn amount_text(amount: &AmountAtRisk) -> String {
     match &amount.currency {
-        Some(currency) => format!("{} {}", visible(currency), grouped_decimal(&amount.extra)),
-        None => grouped_decimal(&amount.extra),
+        Some(currency) => format!("{} {}", visible(currency), grouped_decimal(&amount.net)),
+        None => grouped_decimal(&amount.net),
     }
 }
 

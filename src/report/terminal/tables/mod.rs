@@ -3,6 +3,7 @@
 pub(super) mod episodes;
 pub(super) mod groups;
 pub(super) mod sources;
+pub(super) mod subjects;
 
 use comfy_table::CellAlignment;
 use comfy_table::ContentArrangement;

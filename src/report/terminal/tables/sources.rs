@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use crate::finding::AmountAtRisk;
 use crate::finding::PartitionTotal;
 use crate::report::ReportHead;
 use crate::report::terminal::escape::visible;
@@ -32,15 +33,8 @@ pub(in crate::report::terminal) fn partitions(screen: &mut Screen, report: &Repo
         TableColumn::number("GROUPS", cells(&|total| grouped(total.groups))).dropped(1),
         TableColumn::number("EXTRA", cells(&|total| grouped(total.extra_records))),
     ];
-    for (rank, currency) in (4..).zip(main_currencies(report)) {
-        let sum = |total: &PartitionTotal| {
-            let mut amounts = total.amounts.iter();
-            let sum = amounts.find(|(of, _)| of.as_deref() == currency);
-            sum.map(|(_, sum)| grouped_decimal(sum)).unwrap_or_default()
-        };
-        let title = currency.map_or_else(|| "AMOUNT".to_owned(), visible);
-        columns.push(TableColumn::number(title, cells(&sum)).dropped(rank));
-    }
+    let amounts = totals.iter().map(|total| total.amounts.as_slice());
+    columns.extend(amount_columns(report, &amounts.collect::<Vec<_>>()));
     let offsets = |total: &PartitionTotal| {
         let mut read = report.coverage.partitions.iter();
         let read = read.find(|read| read.topic_partition == total.topic_partition);
@@ -57,6 +51,24 @@ pub(in crate::report::terminal) fn partitions(screen: &mut Screen, report: &Repo
     );
 }
 
+/// Returns a column of what is at risk for each of the main currencies.
+pub(super) fn amount_columns(
+    report: &ReportHead<'_>,
+    rows: &[&[AmountAtRisk]],
+) -> Vec<TableColumn> {
+    let column = |(rank, currency): (u8, Option<&str>)| {
+        let cell = |amounts: &&[AmountAtRisk]| {
+            let is_of = |amount: &&AmountAtRisk| amount.currency.as_deref() == currency;
+            let net = amounts.iter().find(is_of);
+            net.map(|amount| grouped_decimal(&amount.net))
+                .unwrap_or_default()
+        };
+        let title = currency.map_or_else(|| "AMOUNT".to_owned(), visible);
+        TableColumn::number(title, rows.iter().map(cell).collect()).dropped(rank)
+    };
+    (4..).zip(main_currencies(report)).map(column).collect()
+}
+
 /// Returns the partitions to show, in their order.
 fn most_affected(totals: &[PartitionTotal]) -> Vec<&PartitionTotal> {
     let mut shown: Vec<&PartitionTotal> = totals.iter().collect();
@@ -68,13 +80,12 @@ fn most_affected(totals: &[PartitionTotal]) -> Vec<&PartitionTotal> {
     shown
 }
 
-/// Returns the currencies of most extra records, in the order of the totals.
+/// Returns the currencies of most extra records, the most first.
 fn main_currencies<'a>(report: &ReportHead<'a>) -> Vec<Option<&'a str>> {
     let amounts = &report.summary.amounts;
     let mut by_extra: Vec<usize> = (0..amounts.len()).collect();
     by_extra.sort_by_key(|&at| Reverse(amounts.get(at).map(|total| total.extra_records)));
     by_extra.truncate(MOST_CURRENCIES);
-    by_extra.sort_unstable();
     let shown = by_extra.into_iter().filter_map(|at| amounts.get(at));
     shown.map(|total| total.currency.as_deref()).collect()
 }

@@ -1,12 +1,16 @@
 //! A small report, made by hand, for the tests of every format.
 
-use std::collections::BTreeMap;
+mod mixed;
+
+pub(super) use mixed::mixed;
+
 use std::io;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use crate::finding::AmountAtRisk;
 use crate::finding::AmountTotal;
 use crate::finding::AuditHeader;
 use crate::finding::AuditSummary;
@@ -17,7 +21,6 @@ use crate::finding::Coverage;
 use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
 use crate::finding::GapReason;
-use crate::finding::GroupAmount;
 use crate::finding::KeyText;
 use crate::finding::OffsetGap;
 use crate::finding::PartitionCoverage;
@@ -25,7 +28,9 @@ use crate::finding::PartitionTotal;
 use crate::finding::ReportedRecord;
 use crate::finding::Review;
 use crate::finding::SkippedRecords;
+use crate::finding::SubjectTotal;
 use crate::finding::TimeSpan;
+use crate::finding::Timeline;
 use crate::finding::Verdict;
 use crate::record::TimestampType;
 use crate::record::TopicPartition;
@@ -113,6 +118,32 @@ fn read(partition: i32, start_offset: i64, end_offset: i64) -> PartitionCoverage
     }
 }
 
+/// An amount in US dollars of which nothing was taken back.
+pub(super) fn dollars(extra: &str) -> AmountAtRisk {
+    AmountAtRisk {
+        currency: Some("USD".to_owned()),
+        extra: extra.to_owned(),
+        reversed: "0.00".to_owned(),
+        net: extra.to_owned(),
+    }
+}
+
+/// A total of extra records in one currency, of which nothing was taken back.
+pub(super) fn total(currency: Option<&str>, extra: &str, extra_records: u64) -> AmountTotal {
+    AmountTotal {
+        currency: currency.map(str::to_owned),
+        extra: extra.to_owned(),
+        reversed: "0.00".to_owned(),
+        net: extra.to_owned(),
+        extra_records,
+        copies: "0.00".to_owned(),
+        copies_records: 0,
+        conflicting: "0.00".to_owned(),
+        conflicting_reversed: "0.00".to_owned(),
+        conflicting_records: 0,
+    }
+}
+
 /// A record of episode 1 if it is the second of its group, of episode 2 if it is the third.
 pub(super) fn record(occurrence: u64, offset: i64, millis: i64) -> ReportedRecord {
     ReportedRecord {
@@ -130,6 +161,7 @@ pub(super) fn record(occurrence: u64, offset: i64, millis: i64) -> ReportedRecor
         line: None,
         byte_offset: None,
         amount: Some("19.25".to_owned()),
+        reversal: None,
         currency: Some("USD".to_owned()),
         subject: Some("cus_00913".to_owned()),
         value: Some("{\"secret\":1}".to_owned()),
@@ -154,10 +186,8 @@ pub(super) fn group(key: KeyText, records: Vec<ReportedRecord>) -> DuplicateGrou
         evidence: batch_evidence(),
         contrary: Vec::new(),
         episode: Some(1),
-        amount: Some(GroupAmount {
-            currency: Some("USD".to_owned()),
-            extra: format!("{}.{:02}", cents / 100, cents % 100),
-        }),
+        amount: Some(dollars(&format!("{}.{:02}", cents / 100, cents % 100))),
+        reversals: 0,
         review: Review::Ok,
         subject: Some("cus_00913".to_owned()),
         records: Box::new(records),
@@ -187,7 +217,7 @@ fn episode(id: u64, seconds: i64, originals: Range<i64>, extras: Range<i64>) -> 
         original_partition: Some(1),
         original_offsets: Some(originals),
         extra_offsets: Some(extras),
-        amounts: vec![(Some("USD".to_owned()), "19.25".to_owned())],
+        amounts: vec![dollars("19.25")],
         is_ongoing: false,
     }
 }
@@ -209,6 +239,7 @@ fn header() -> AuditHeader {
         amount_field: Some("value.amount".to_owned()),
         amount_unit: "major",
         subject_field: Some("value.customer_id".to_owned()),
+        reversal: None,
         from_millis: Some(START_MILLIS),
         to_millis: Some(START_MILLIS + 2_400_000),
     }
@@ -233,14 +264,15 @@ fn summary() -> AuditSummary {
         uncompared_groups: 0,
         largest_group: 3,
         subjects: 1,
-        amounts: vec![AmountTotal {
-            currency: Some("USD".to_owned()),
-            extra: "57.75".to_owned(),
-            copies: "0.00".to_owned(),
-            conflicting: "0.00".to_owned(),
+        top_subjects: vec![SubjectTotal {
+            subject: "cus_00913".to_owned(),
+            groups: 2,
             extra_records: 3,
+            amounts: vec![dollars("57.75")],
         }],
+        amounts: vec![total(Some("USD"), "57.75", 3)],
         amounts_unusable: 0,
+        reversals: None,
         causes: vec![CauseTotal {
             cause: Cause::ProducerRetry,
             groups: 2,
@@ -257,17 +289,23 @@ fn summary() -> AuditSummary {
             episodes: 3,
             groups: 2,
             extra_records: 3,
-            amounts: vec![(Some("USD".to_owned()), "57.75".to_owned())],
+            amounts: vec![dollars("57.75")],
         }],
         audited_span: Some(span(1_000, 2_390_000)),
         timestamp_types: [TimestampType::CreateTime].into(),
         extra_span: Some(span(667_218, 1_364_000)),
-        extra_per_minute: BTreeMap::from([
-            (START_MILLIS / 60_000 + 11, 1),
-            (START_MILLIS / 60_000 + 22, 2),
-        ]),
+        timeline: timeline(&[(11, 1), (22, 2)]),
         warnings: Vec::new(),
     }
+}
+
+/// Counts by minutes after the start.
+fn timeline(counts: &[(i64, u64)]) -> Timeline {
+    let mut timeline = Timeline::default();
+    for (minute, count) in counts {
+        timeline.add(START_MILLIS / 60_000 + minute, *count);
+    }
+    timeline
 }
 
 /// Two groups in one partition of three, hit by three lost acknowledgements.
@@ -308,72 +346,4 @@ pub(super) fn sample() -> Sample {
         ],
         groups: vec![first, second],
     }
-}
-
-/// A report of every cause; its groups are not part of it.
-pub(super) fn mixed() -> Sample {
-    let mut sample = sample();
-    let total = |cause, confidences: &[(Option<Confidence>, u64)]| CauseTotal {
-        cause,
-        groups: 1,
-        extra_records: confidences.iter().map(|(_, extra)| extra).sum(),
-        confidences: confidences.to_vec(),
-        evidence: vec!["key, headers and value are the same bytes".to_owned()],
-        contrary: Vec::new(),
-    };
-    let (strong, weak) = (Some(Confidence::Strong), Some(Confidence::Weak));
-    let certain = Some(Confidence::Certain);
-    let mut resend = total(Cause::ApplicationResend, &[(strong, 4), (weak, 3)]);
-    resend.evidence = vec!["CreateTime is 5 s later: it was sent anew".to_owned()];
-    resend.contrary = vec!["what a repeat does not change differs: value.amount".to_owned()];
-    let mut undetermined = total(Cause::Undetermined, &[(None, 5)]);
-    undetermined.contrary = vec![
-        "missing: timestamps".to_owned(),
-        "producer-retry and application-resend explain it equally well".to_owned(),
-    ];
-    sample.summary.causes = vec![
-        resend,
-        undetermined,
-        total(Cause::MirrorCopy, &[(certain, 2)]),
-        total(Cause::ProducerRetry, &[(certain, 1)]),
-        total(Cause::ConsumerReplay, &[(weak, 1)]),
-        total(Cause::DeadLetterCopy, &[(certain, 1)]),
-    ];
-    sample.episodes = mixed_episodes();
-    sample.groups.clear();
-    sample
-}
-
-fn mixed_episodes() -> Vec<Episode> {
-    let of = |id, cause, extra_records, episode: Episode| Episode {
-        id,
-        cause,
-        extra_records,
-        ..episode
-    };
-    let resend = episode(2, 667, 10..90, 20..95);
-    let mut bare = episode(3, 0, 0..1, 0..1);
-    bare.topic = None;
-    bare.partition = None;
-    bare.first_timestamp_millis = None;
-    bare.last_timestamp_millis = None;
-    bare.original_topic = None;
-    bare.original_partition = None;
-    bare.original_offsets = None;
-    bare.extra_offsets = None;
-    let mut mirror = episode(1, 60, 5..7, 5..7);
-    mirror.topic = Some("mirror.charges".to_owned());
-    let mut retry = episode(4, 1_200, 30..31, 31..32);
-    retry.partition = Some(0);
-    retry.original_partition = Some(0);
-    let mut replay = episode(5, 1_500, 77..78, 40..41);
-    replay.topic = Some("charges.replies".to_owned());
-    replay.partition = Some(2);
-    vec![
-        of(2, Cause::ApplicationResend, 7, resend),
-        of(3, Cause::Undetermined, 5, bare),
-        of(1, Cause::MirrorCopy, 2, mirror),
-        of(4, Cause::ProducerRetry, 1, retry),
-        of(5, Cause::ConsumerReplay, 1, replay),
-    ]
 }
