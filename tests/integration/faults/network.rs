@@ -59,7 +59,7 @@ impl ProxiedBroker {
 
     /// Returns the folder of its partitions.
     pub(super) fn data(&self) -> PathBuf {
-        self.nodes.data()
+        self.nodes.data(1)
     }
 
     /// Returns a listener for a proxy, and the port that it stands for.

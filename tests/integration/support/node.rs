@@ -272,11 +272,6 @@ log.initial.task.delay.ms=500
         Cluster::new(&self.bootstrap)
     }
 
-    /// Returns the folder of the first broker's partitions.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.folder.join("data-1")
-    }
-
     /// Waits until every broker answers.
     pub(crate) fn wait_until_up(&self) {
         let addresses: Vec<String> = self.bootstrap.split(',').map(str::to_owned).collect();

@@ -126,6 +126,8 @@ impl Reading<'_> {
                     kind,
                     ..
                 } if of == partition && kind != FaultKind::Transient => self.pass_over_one(),
+                // It will answer, later.
+                ClientEvent::Throttled { .. } => {}
                 ClientEvent::Nothing
                 | ClientEvent::Records { .. }
                 | ClientEvent::End { .. }
