@@ -67,6 +67,7 @@ pub fn resolve(
     let masked = scan.sources.property.extract_if(.., |text| is_masked(text));
     let masked: Vec<String> = masked.collect();
     replace_sources(&mut scan.sources, flags, &report.group);
+    let unused = unused_options(flags, &scan.sources);
     let kcat_connection = kcat_connection(&scan.sources);
     let mut scan = resolve::scan(&scan, context).map_err(|error| {
         if masked.is_empty() || error.hint.is_some() {
@@ -81,7 +82,22 @@ pub fn resolve(
         shows_values: flags.show_values,
         is_redacted,
         kcat_connection,
+        unused,
     })
+}
+
+/// Returns the options that reach a cluster, where none of the group's records is in a topic.
+fn unused_options(flags: &ExplainFlags, sources: &SourceFlags) -> Vec<&'static str> {
+    let given = [
+        (!flags.brokers.is_empty(), "-b"),
+        (!flags.property.is_empty(), "-X"),
+        (!flags.property_file.is_empty(), "-F"),
+    ];
+    let is_used = !sources.topic.is_empty();
+    let unused = given
+        .into_iter()
+        .filter(|(is_given, _)| *is_given && !is_used);
+    unused.map(|(_, option)| option).collect()
 }
 
 fn read_report(flags: &ExplainFlags) -> Result<crate::report::ReadReport, UsageError> {
@@ -263,6 +279,18 @@ mod tests {
         assert!(explain.scan.kafka.is_none());
         assert_eq!(explain.scan.files, [Path::new("b.jsonl")]);
         assert_eq!(explain.scan.plan.assume_topic.as_deref(), Some("charges"));
+        assert_eq!(explain.unused, [""; 0]);
+    }
+
+    #[test]
+    fn options_that_reach_a_cluster_are_said_to_be_unused_where_files_hold_the_group() {
+        let line = "dupaudit scan a.jsonl --by id";
+        let record = r#"{"occurrence":1,"file":"a.jsonl","line":1,"byte_offset":0}"#;
+        let explain = resolved(line, record, &["-b", "h:1", "-F", "prod.conf"]).unwrap();
+        assert_eq!(explain.unused, ["-b", "-F"]);
+        let line = "dupaudit scan -b old:1 -t charges --by id";
+        let explain = resolved(line, TOPIC_RECORD, &["-b", "h:1"]).unwrap();
+        assert_eq!(explain.unused, [""; 0]);
     }
 
     #[test]

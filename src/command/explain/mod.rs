@@ -11,7 +11,7 @@ use anyhow::Context;
 use crate::audit;
 use crate::audit::RecalledRecord;
 use crate::command::scan::{audit_failure, report_width};
-use crate::command::{CommandError, Outcome, ScanCommand, Surroundings};
+use crate::command::{CommandError, Message, Outcome, ScanCommand, Surroundings};
 use crate::finding::Fingerprint;
 use crate::record::{FieldPath, TimestampType, lossless_text};
 use crate::report::explain::{CopyState, ExplainScreen, ExplainedCopy, ExplainedGroup};
@@ -33,6 +33,8 @@ pub struct ExplainCommand {
     pub is_redacted: bool,
     /// How kcat reaches the cluster, such as `-b host:9092`.
     pub kcat_connection: String,
+    /// Options given now that nothing of the group needs.
+    pub unused: Vec<&'static str>,
 }
 
 /// Reads the records again and shows them.
@@ -41,6 +43,10 @@ pub fn run(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Outcome, CommandError> {
     let group = &explain.group;
+    for option in &explain.unused {
+        let text = format!("`{option}` is not used: the group's records are in files");
+        (surroundings.say)(Message::Warning(text));
+    }
     let paths = differing_paths(group);
     let opened = places::open(explain, surroundings)?;
     let wanted = opened.wanted();

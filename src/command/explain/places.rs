@@ -7,7 +7,7 @@ use anyhow::anyhow;
 
 use crate::command::explain::{ExplainCommand, by_file};
 use crate::command::sources;
-use crate::command::{CommandError, Surroundings};
+use crate::command::{CommandError, Message, Surroundings};
 use crate::record::SplitId;
 use crate::report::read::{ReadGroup, ReadRecord};
 use crate::source::file::{FileSource, walk};
@@ -65,6 +65,11 @@ pub(super) fn open(
     let mut next_split = 0;
     let topics = open_topics(explain, &mut opened, &mut next_split, surroundings)?;
     let files = open_files(explain, &mut opened, &mut next_split, surroundings)?;
+    for path in unused(&explain.scan.files, &opened.files) {
+        let path = path.display();
+        let text = format!("`{path}` is not read: the report has no record of the group there");
+        (surroundings.say)(Message::Warning(text));
+    }
     let records = explain.group.records.iter();
     opened.places = records
         .map(|record| match &record.file {
@@ -193,6 +198,13 @@ fn choose(name: &str, given: &[PathBuf], is_one: bool) -> Result<Option<PathBuf>
     }
 }
 
+/// Returns the files and directories given of which nothing is read.
+fn unused<'g>(given: &'g [PathBuf], files: &BTreeMap<String, (PathBuf, String)>) -> Vec<&'g Path> {
+    let is_used = |path: &&PathBuf| files.values().any(|(read, _)| read.starts_with(path));
+    let unused = given.iter().filter(|path| !is_used(path));
+    unused.map(PathBuf::as_path).collect()
+}
+
 fn compression_of(source: &FileSource) -> String {
     let format = source
         .coverage()
@@ -205,5 +217,19 @@ fn compression_of(source: &FileSource) -> String {
     match format.split_once('+') {
         Some((_, compression)) => compression.to_owned(),
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_and_directories_of_which_nothing_is_read_are_named() {
+        let given = ["logs", "a.jsonl", "b.jsonl", "other"].map(PathBuf::from);
+        let read = |path: &str| (path.to_owned(), (PathBuf::from(path), String::new()));
+        let files = BTreeMap::from([read("logs/x.jsonl"), read("b.jsonl")]);
+        let names = [Path::new("a.jsonl"), Path::new("other")];
+        assert_eq!(unused(&given, &files), names);
     }
 }
