@@ -1,6 +1,7 @@
 //! Groups of records with the same dedup key, and their occurrences.
 
 use std::io;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -170,6 +171,8 @@ pub struct ReportedRecord {
     pub confidence: Option<Confidence>,
     /// The episode it belongs to.
     pub episode: Option<u64>,
+    /// What speaks for and against its cause; nothing for the original.
+    pub texts: Option<Arc<EvidenceTexts>>,
     /// The record's key as text; `base64:…` where it is no UTF-8; nothing for null and unrecorded.
     pub key: Option<String>,
     /// File that it was read from.
@@ -189,6 +192,15 @@ pub struct ReportedRecord {
     pub subject: Option<String>,
     /// The value as text, only where asked for; `base64:…` where it is no UTF-8.
     pub value: Option<String>,
+}
+
+/// What speaks for and against a cause, one sentence each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceTexts {
+    /// Evidence for the cause.
+    pub evidence: Vec<String>,
+    /// Evidence against it.
+    pub contrary: Vec<String>,
 }
 
 /// An extra record's amount after reversals, as plain decimals.
@@ -242,8 +254,8 @@ pub struct DuplicateGroup {
     pub episode: Option<u64>,
     /// What is at risk; nothing without `--amount`, or where the currencies differ.
     pub amount: Option<AmountAtRisk>,
-    /// Refunds, voids and reversals of the dedup key.
-    pub reversals: u64,
+    /// Refunds, voids and reversals that belong to it; nothing without `--reversal`.
+    pub reversals: Option<u64>,
     /// What to look at before a refund.
     pub review: Review,
     /// Subject of the original.

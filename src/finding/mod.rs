@@ -17,8 +17,8 @@ pub use coverage::{
 pub use diagnosis::{AbortedCopy, DeadLetterDialect, Diagnosis, Evidence, NamedCoordinates};
 pub use fingerprint::Fingerprint;
 pub use group::{
-    AmountAtRisk, Cause, Confidence, DuplicateGroup, KeyText, OccurrenceList, ReportedRecord,
-    ReversedAmount, Review,
+    AmountAtRisk, Cause, Confidence, DuplicateGroup, EvidenceTexts, KeyText, OccurrenceList,
+    ReportedRecord, ReversedAmount, Review,
 };
 pub use summary::{
     AmountTotal, AuditHeader, AuditSummary, CauseTotal, Episode, PartitionTotal, ReversalTotal,

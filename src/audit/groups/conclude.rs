@@ -3,19 +3,21 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditError;
 use crate::audit::groups::group_builder::GatheredGroup;
-use crate::audit::groups::spool::{VerdictRun, walk_details};
+use crate::audit::groups::spool::{OccurrenceSpool, Spooled, walk_details};
 use crate::audit::groups::totals::{GroupTotals, RiskSums, Totals};
+use crate::audit::groups::verdicts::{Verdict, VerdictSpool};
 use crate::audit::plan::AuditPlan;
 use crate::diagnosis::{Diagnoser, Diagnoses, DiagnosisContext, MajorityDiagnosis};
 use crate::diagnosis::{PairFacts, PairMark};
 use crate::finding::Cause;
 use crate::finding::Confidence;
-use crate::record::counted;
+use crate::finding::{Diagnosis, Evidence, EvidenceTexts};
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
 use crate::sorted_run::encoding::Encoder;
@@ -25,11 +27,10 @@ use crate::sorted_run::encoding::Encoder;
 pub(super) struct ConcludedGroup {
     pub(super) gathered: GatheredGroup,
     /// Verdicts on the extra records, in order.
-    pub(super) verdicts: Vec<VerdictRun>,
+    pub(super) verdicts: Spooled,
     pub(super) cause: Cause,
     pub(super) confidence: Option<Confidence>,
-    pub(super) evidence: Vec<String>,
-    pub(super) contrary: Vec<String>,
+    pub(super) texts: EvidenceTexts,
     pub(super) episode: Option<u64>,
     /// What is at risk, where it is of one currency.
     pub(super) amount: Option<StoredAmount>,
@@ -85,6 +86,8 @@ pub(super) struct Conclusion<'a> {
     pub(super) totals: Totals,
     pub(super) sorter: BlobSorter,
     encoder: Encoder,
+    /// Verdicts of large groups.
+    pub(super) verdict_spool: OccurrenceSpool,
     /// The largest episode of each cause, until its evidence is kept.
     largest: Vec<u64>,
 }
@@ -105,6 +108,7 @@ impl<'a> Conclusion<'a> {
             totals: Totals::new(spill_dir, plan.memory_share(16)),
             sorter: BlobSorter::new(spill_dir, plan.memory_share(8)),
             encoder: Encoder::default(),
+            verdict_spool: OccurrenceSpool::new(spill_dir, false),
             largest: largest_episodes(diagnoses),
         }
     }
@@ -120,39 +124,33 @@ impl<'a> Conclusion<'a> {
     fn take(&mut self, gathered: GatheredGroup) -> Result<(), AuditError> {
         let mut totals = GroupTotals::new(&gathered);
         let mut majority = MajorityDiagnosis::default();
-        let mut verdicts = Vec::new();
+        let mut verdicts = VerdictSpool::default();
         for detail in walk_details(&gathered.records, self.spool).skip(1) {
             let mark = self.next_mark()?;
+            let diagnosis = self.diagnoses.diagnosis(&mark);
             let said = self.diagnoses.verdict(&mark);
-            let verdict = VerdictRun {
-                count: 1,
+            let verdict = Verdict {
                 cause: said.cause,
                 confidence: said.confidence,
                 episode: said.episode,
+                texts: Arc::new(texts_of(&diagnosis)),
             };
             if let Some(place) = self.largest.iter().position(|id| *id == said.episode) {
                 self.largest.swap_remove(place);
-                self.totals.keep_evidence(&self.diagnoses.diagnosis(&mark));
+                self.totals.keep_evidence(&diagnosis);
             }
-            majority.add(said, || self.diagnoses.diagnosis(&mark));
+            majority.add(said, || diagnosis);
             self.totals.add(&mut totals, &detail?, &verdict)?;
-            VerdictRun::push(&mut verdicts, verdict);
+            verdicts.push(&verdict, &mut self.verdict_spool)?;
         }
         let most = majority.into_diagnosis();
         let most = most.expect("a group has an extra record");
-        let texts = |evidence: &[crate::finding::Evidence]| -> Vec<String> {
-            evidence.iter().map(ToString::to_string).collect()
-        };
-        let mut evidence = texts(&most.supporting);
-        if gathered.gone > 0 {
-            evidence.push(gone_text(gathered.gone));
-        }
+        let texts = texts_of(&most);
         let concluded = ConcludedGroup {
-            verdicts,
+            verdicts: verdicts.finish(&texts, &mut self.verdict_spool)?,
             cause: most.cause,
             confidence: most.confidence,
-            evidence,
-            contrary: texts(&most.contradicting),
+            texts,
             episode: Some(most.episode),
             amount: amount_of(&totals.sums),
             are_all_copies: totals.are_all_copies(),
@@ -194,11 +192,10 @@ fn amount_of(sums: &RiskSums) -> Option<StoredAmount> {
     })
 }
 
-fn gone_text(gone: u64) -> String {
-    let were = if gone == 1 { "was" } else { "were" };
-    format!(
-        "not re-read: {} {were} gone when to be read again, and stands here by the first reading: \
-         the hash of its dedup key, its time and its place",
-        counted(gone, "record")
-    )
+fn texts_of(diagnosis: &Diagnosis) -> EvidenceTexts {
+    let texts = |evidence: &[Evidence]| evidence.iter().map(ToString::to_string).collect();
+    EvidenceTexts {
+        evidence: texts(&diagnosis.supporting),
+        contrary: texts(&diagnosis.contradicting),
+    }
 }

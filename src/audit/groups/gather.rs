@@ -161,8 +161,8 @@ impl Gathering<'_> {
     /// Takes what could not be read again of the current fingerprint, up to a place: it stands
     /// where its first reading puts it.
     fn take_gone(&mut self, end: Option<&[u8]>) -> Result<(), AuditError> {
-        let is_before = |gone: &&GoneRecord| end.is_none_or(|end| &*gone.place < end);
-        while self.gone.peek(self.fingerprint).filter(is_before).is_some() {
+        let is_before = |gone: &GoneRecord| end.is_none_or(|end| &*gone.place < end);
+        while self.gone.peek(self.fingerprint).is_some_and(is_before) {
             if let Some(gone) = self.gone.advance()? {
                 self.add(gone.set_aside)?;
             }

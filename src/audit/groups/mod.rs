@@ -8,6 +8,7 @@ mod spool;
 pub(super) mod totals;
 #[cfg(test)]
 mod undiagnosed;
+mod verdicts;
 
 use std::fs::File;
 use std::path::Path;
@@ -18,6 +19,7 @@ use crate::audit::groups::conclude::{ConcludedGroup, Conclusion};
 use crate::audit::groups::group_builder::{Doubts, GatheredGroup};
 use crate::audit::groups::spool::SpooledList;
 use crate::audit::groups::totals::Totals;
+use crate::audit::groups::verdicts::Verdicts;
 use crate::audit::plan::AuditPlan;
 use crate::dedup_key::fingerprint;
 use crate::dedup_key::key_texts;
@@ -30,7 +32,7 @@ use crate::finding::KeyText;
 use crate::finding::PartitionCoverage;
 use crate::finding::Review;
 use crate::finding::TimeSpan;
-use crate::record::TopicPartition;
+use crate::record::{TopicPartition, counted};
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
 
@@ -73,12 +75,18 @@ pub(super) fn build(
     let (diagnoses, marks) = conclude::diagnose(gathered.pairs, context, marks)?;
     let mut conclusion = Conclusion::new(plan, spill_dir, (&diagnoses, marks), spool.as_deref());
     conclusion.take_all(gathered.groups)?;
-    let Conclusion { totals, sorter, .. } = conclusion;
+    let Conclusion {
+        totals,
+        sorter,
+        verdict_spool,
+        ..
+    } = conclusion;
     let mut episodes = diagnoses.episodes().to_vec();
     totals.complete_episodes(&mut episodes);
     let groups = SortedGroups {
         groups: sorter.finish()?,
         spool,
+        verdict_spool: verdict_spool.into_file(),
         paths: plan
             .dedup_key
             .fields
@@ -87,6 +95,7 @@ pub(super) fn build(
             .collect(),
         shows_values: plan.show_values,
         shows_amounts: plan.impact.amount.is_some(),
+        has_reversals: plan.reversal.is_some(),
     };
     Ok(Concluded {
         totals,
@@ -99,9 +108,11 @@ pub(super) fn build(
 pub struct SortedGroups {
     groups: SortedBlobs,
     spool: Option<Arc<File>>,
+    verdict_spool: Option<Arc<File>>,
     paths: Vec<String>,
     shows_values: bool,
     shows_amounts: bool,
+    has_reversals: bool,
 }
 
 impl SortedGroups {
@@ -117,6 +128,9 @@ impl SortedGroups {
         let concluded: ConcludedGroup = postcard::from_bytes(payload)?;
         let gathered = concluded.gathered;
         let is_identical = gathered.is_identical;
+        let texts = Arc::new(concluded.texts);
+        let gone = (gathered.gone > 0).then(|| gone_text(gathered.gone));
+        let evidence = texts.evidence.iter().cloned().chain(gone);
         Ok(Some(DuplicateGroup {
             id: group_id(&gathered),
             key: self.key(&gathered),
@@ -128,8 +142,8 @@ impl SortedGroups {
             differing_fields: gathered.differing_fields,
             cause: concluded.cause,
             confidence: concluded.confidence,
-            evidence: concluded.evidence,
-            contrary: concluded.contrary,
+            evidence: evidence.collect(),
+            contrary: texts.contrary.clone(),
             episode: concluded.episode,
             amount: concluded.amount.map(|amount| AmountAtRisk {
                 currency: amount.currency,
@@ -137,13 +151,17 @@ impl SortedGroups {
                 reversed: amount.reversed,
                 net: amount.net,
             }),
-            reversals: gathered.reversals.records,
+            reversals: self.has_reversals.then_some(gathered.reversals.records),
             review: review(gathered.doubts, concluded.are_all_copies),
             subject: gathered.subject,
             records: Box::new(SpooledList {
                 balance: gathered.reversals.balance(),
                 records: gathered.records,
-                verdicts: concluded.verdicts,
+                verdicts: Verdicts {
+                    spooled: concluded.verdicts,
+                    file: self.verdict_spool.clone(),
+                    texts,
+                },
                 file: self.spool.clone(),
                 shows_values: self.shows_values,
                 shows_amounts: self.shows_amounts,
@@ -183,4 +201,13 @@ fn group_id(group: &GatheredGroup) -> String {
         1 => format!("g_{high:016x}{low:016x}"),
         part => format!("g_{high:016x}{low:016x}-{part}"),
     }
+}
+
+fn gone_text(gone: u64) -> String {
+    let were = if gone == 1 { "was" } else { "were" };
+    format!(
+        "not re-read: {} {were} gone when to be read again, and stands here by the first reading: \
+         the hash of its dedup key, its time and its place",
+        counted(gone, "record")
+    )
 }

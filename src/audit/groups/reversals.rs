@@ -107,7 +107,9 @@ mod tests {
 
     fn finished(details: &[Detail]) -> GatheredReversals {
         let mut reversals = Reversals::default();
-        details.iter().for_each(|detail| reversals.add(detail));
+        for detail in details {
+            reversals.add(detail);
+        }
         reversals.finish()
     }
 

@@ -6,18 +6,20 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::detail::{AmountText, Detail};
-use crate::finding::Cause;
-use crate::finding::Confidence;
+use crate::audit::groups::verdicts::{Verdict, Verdicts};
 use crate::finding::OccurrenceList;
 use crate::finding::ReportedRecord;
 use crate::finding::ReversedAmount;
 use crate::impact::{ReversalBalance, plain_decimal};
 use crate::record::lossless_text;
 use crate::sorted_run::encoding;
-use crate::sorted_run::encoding::Encoder;
+
+/// Bytes of the length in front of an item.
+const LENGTH_BYTES: usize = 4;
 
 /// Bytes of occurrences that a group carries with it; more go to the spool file.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -54,7 +56,8 @@ impl OccurrenceSpool {
         }
     }
 
-    fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
+    /// Appends bytes to the file; returns where they begin.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(tempfile::tempfile_in(&self.dir)?),
@@ -75,7 +78,6 @@ impl OccurrenceSpool {
 #[derive(Default)]
 pub(super) struct SpooledRecord {
     buffer: Vec<u8>,
-    encoder: Encoder,
     start: Option<u64>,
     length: u64,
 }
@@ -92,12 +94,7 @@ impl SpooledRecord {
     }
 
     fn encode(&mut self, detail: &Detail, with_values: bool) {
-        let kept = detail.for_report(with_values);
-        let encoded = self.encoder.encode(&kept);
-        let encoded = encoded.expect("a detail can be encoded");
-        let length = u32::try_from(encoded.len()).unwrap_or(u32::MAX);
-        self.buffer.extend_from_slice(&length.to_le_bytes());
-        self.buffer.extend_from_slice(encoded);
+        push_item(&mut self.buffer, &detail.for_report(with_values));
     }
 
     fn flush(&mut self, spool: &mut OccurrenceSpool) -> io::Result<()> {
@@ -120,23 +117,15 @@ impl SpooledRecord {
     }
 }
 
-/// What the diagnosis says of a stretch of extra records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct VerdictRun {
-    /// Extra records of the stretch.
-    pub(super) count: u64,
-    pub(super) cause: Cause,
-    pub(super) confidence: Option<Confidence>,
-    pub(super) episode: u64,
-}
-
-impl VerdictRun {
-    /// Appends the verdict on the next extra record.
-    pub(super) fn push(runs: &mut Vec<Self>, verdict: Self) {
-        match runs.last_mut() {
-            Some(last) if Self { count: 1, ..*last } == verdict => last.count += 1,
-            Some(_) | None => runs.push(verdict),
-        }
+/// Appends an item behind its length.
+pub(super) fn push_item<T: Serialize>(buffer: &mut Vec<u8>, item: &T) {
+    let start = buffer.len();
+    buffer.extend_from_slice(&[0; LENGTH_BYTES]);
+    let encoded = postcard::to_extend(item, std::mem::take(buffer));
+    *buffer = encoded.expect("an item can be encoded");
+    let length = u32::try_from(buffer.len() - start - LENGTH_BYTES).unwrap_or(u32::MAX);
+    if let Some(place) = buffer.get_mut(start..start + LENGTH_BYTES) {
+        place.copy_from_slice(&length.to_le_bytes());
     }
 }
 
@@ -145,7 +134,15 @@ pub(super) fn walk_details<'a>(
     records: &'a Spooled,
     file: Option<&'a File>,
 ) -> impl Iterator<Item = io::Result<Detail>> + 'a {
-    let mut reader: Box<dyn Read + 'a> = match (records, file) {
+    walk_items(records, file)
+}
+
+/// Walks items that stand one behind the other, each behind its length.
+pub(super) fn walk_items<'a, T: DeserializeOwned + 'a>(
+    items: &'a Spooled,
+    file: Option<&'a File>,
+) -> impl Iterator<Item = io::Result<T>> + 'a {
+    let mut reader: Box<dyn Read + 'a> = match (items, file) {
         (Spooled::Inline(bytes), _) => Box::new(bytes.as_slice()),
         (Spooled::InFile { start, length }, Some(file)) => {
             let reader = ReadAt {
@@ -156,13 +153,13 @@ pub(super) fn walk_details<'a>(
         }
         (Spooled::InFile { .. }, None) => Box::new(io::empty()),
     };
-    std::iter::from_fn(move || read_detail(&mut reader).transpose())
+    std::iter::from_fn(move || read_item(&mut reader).transpose())
 }
 
 /// Occurrences read back for the report.
 pub(super) struct SpooledList {
     pub(super) records: Spooled,
-    pub(super) verdicts: Vec<VerdictRun>,
+    pub(super) verdicts: Verdicts,
     pub(super) balance: ReversalBalance,
     pub(super) file: Option<Arc<File>>,
     pub(super) shows_values: bool,
@@ -171,15 +168,12 @@ pub(super) struct SpooledList {
 
 impl OccurrenceList for SpooledList {
     fn walk(&self) -> Box<dyn Iterator<Item = io::Result<ReportedRecord>> + '_> {
-        let verdicts = self.verdicts.iter();
-        let of_extras = verdicts
-            .flat_map(|run| (0..run.count).map(move |_| Some(VerdictRun { count: 1, ..*run })));
-        let verdicts = std::iter::once(None).chain(of_extras);
+        let verdicts = std::iter::once(Ok(None)).chain(self.verdicts.walk().map(|of| of.map(Some)));
         let details = walk_details(&self.records, self.file.as_deref());
         let mut balance = self.balance.clone();
         Box::new((1_u64..).zip(details).zip(verdicts).map(
             move |((occurrence, detail), verdict)| {
-                let detail = detail?;
+                let (detail, verdict) = (detail?, verdict?);
                 let reversal = reversal_of(&detail, verdict.as_ref(), &mut balance);
                 Ok(ReportedRecord {
                     reversal,
@@ -204,7 +198,7 @@ impl Read for ReadAt<'_> {
     }
 }
 
-fn read_detail(reader: &mut dyn Read) -> io::Result<Option<Detail>> {
+fn read_item<T: DeserializeOwned>(reader: &mut dyn Read) -> io::Result<Option<T>> {
     let mut length = [0; 4];
     match reader.read(&mut length)? {
         0 => return Ok(None),
@@ -221,7 +215,7 @@ fn read_detail(reader: &mut dyn Read) -> io::Result<Option<Detail>> {
 /// Sets an extra record's amount against the reversals of its group, as the totals do.
 fn reversal_of(
     extra: &Detail,
-    verdict: Option<&VerdictRun>,
+    verdict: Option<&Verdict>,
     balance: &mut ReversalBalance,
 ) -> Option<ReversedAmount> {
     let is_copy = verdict?.cause.is_copy_by_design();
@@ -240,7 +234,7 @@ impl SpooledList {
         &self,
         occurrence: u64,
         detail: Detail,
-        verdict: Option<VerdictRun>,
+        verdict: Option<Verdict>,
     ) -> ReportedRecord {
         let amount = match &detail.amount {
             AmountText::Decimal(amount) if self.shows_amounts => Some(plain_decimal(*amount)),
@@ -253,9 +247,10 @@ impl SpooledList {
             partition: detail.partition,
             offset: detail.offset,
             timestamp_millis: detail.timestamp_millis,
-            cause: verdict.map(|verdict| verdict.cause),
-            confidence: verdict.and_then(|verdict| verdict.confidence),
-            episode: verdict.map(|verdict| verdict.episode),
+            cause: verdict.as_ref().map(|verdict| verdict.cause),
+            confidence: verdict.as_ref().and_then(|verdict| verdict.confidence),
+            episode: verdict.as_ref().map(|verdict| verdict.episode),
+            texts: verdict.map(|verdict| verdict.texts),
             key: detail.key.as_deref().map(lossless_text),
             file: detail.file,
             line: detail.line,

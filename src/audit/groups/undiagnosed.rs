@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::conclude::ConcludedGroup;
+use super::verdicts::Verdicts;
 use super::{build, gather};
 use crate::audit::detail::Detail;
 use crate::audit::plan::AuditPlan;
@@ -140,8 +142,14 @@ proptest! {
         let concluded = build(&plan, sorted(&details, dir), context, dir).unwrap();
         let with = groups(concluded.groups.groups, |payload| {
             let group: ConcludedGroup = postcard::from_bytes(payload).unwrap();
-            let diagnosed: u64 = group.verdicts.iter().map(|run| run.count).sum();
-            assert_eq!(diagnosed, group.gathered.count - 1, "an extra record has one verdict");
+            let verdicts = Verdicts {
+                spooled: group.verdicts,
+                file: None,
+                texts: Arc::default(),
+            };
+            let diagnosed = verdicts.walk().map(Result::unwrap).count();
+            let extra = usize::try_from(group.gathered.count - 1).unwrap();
+            assert_eq!(diagnosed, extra, "an extra record has one verdict");
             (postcard::to_stdvec(&group.gathered).unwrap(), group.gathered.count)
         });
         let of_episodes: u64 = concluded.episodes.iter().map(|one| one.extra_records).sum();

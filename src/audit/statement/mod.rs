@@ -107,44 +107,15 @@ pub(super) fn summarize(
     coverage: &Coverage,
     evidence: Evidence<'_>,
 ) -> Result<AuditSummary, AuditError> {
+    check_sums(&evidence.counts, coverage)?;
+    let incomplete_reasons = incomplete_reasons(plan, sources, coverage, &evidence);
     let Evidence {
         counts,
         distinct_keys,
-        gone,
-        conflicts,
         totals,
         episodes,
+        ..
     } = evidence;
-    check_sums(&counts, coverage)?;
-    let mut incomplete_reasons = Vec::new();
-    if !coverage.is_complete() {
-        incomplete_reasons.extend(coverage_reasons(coverage));
-    }
-    incomplete_reasons.extend(record_reasons(plan, sources, &counts));
-    if distinct_keys == 0 && counts.reversals > 0 && !plan.acceptance.empty {
-        incomplete_reasons.push(format!(
-            "all of {} audited match `--reversal`, so nothing was compared; `--allow-empty` \
-             accepts that",
-            counted(counts.reversals, "record")
-        ));
-    }
-    if gone > 0 {
-        incomplete_reasons.push(format!(
-            "{} gone when read again",
-            count(
-                gone,
-                "record of a suspected group was",
-                "records of suspected groups were"
-            )
-        ));
-    }
-    if conflicts > 0 {
-        incomplete_reasons.push(format!(
-            "{} other bytes in one source than in another (coverage.conflicts): \
-             are these the same topic of the same cluster?",
-            count(conflicts, "offset holds", "offsets hold")
-        ));
-    }
     let complete = incomplete_reasons.is_empty();
     let verdict = match (totals.groups, complete) {
         (0, true) => Verdict::Clean,
@@ -189,6 +160,46 @@ pub(super) fn summarize(
     })
 }
 
+/// Returns why the audit is not complete, one sentence each.
+fn incomplete_reasons(
+    plan: &AuditPlan,
+    sources: &[Box<dyn RecordSource>],
+    coverage: &Coverage,
+    evidence: &Evidence<'_>,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if !coverage.is_complete() {
+        reasons.extend(coverage_reasons(coverage));
+    }
+    reasons.extend(record_reasons(plan, sources, &evidence.counts));
+    let reversals = evidence.counts.reversals;
+    if evidence.distinct_keys == 0 && reversals > 0 && !plan.acceptance.empty {
+        reasons.push(format!(
+            "all of {} audited match `--reversal`, so nothing was compared; `--allow-empty` \
+             accepts that",
+            counted(reversals, "record")
+        ));
+    }
+    if evidence.gone > 0 {
+        reasons.push(format!(
+            "{} gone when read again",
+            count(
+                evidence.gone,
+                "record of a suspected group was",
+                "records of suspected groups were"
+            )
+        ));
+    }
+    if evidence.conflicts > 0 {
+        reasons.push(format!(
+            "{} other bytes in one source than in another (coverage.conflicts): \
+             are these the same topic of the same cluster?",
+            count(evidence.conflicts, "offset holds", "offsets hold")
+        ));
+    }
+    reasons
+}
+
 /// Every record delivered is audited or skipped, once.
 fn check_sums(counts: &Counts, coverage: &Coverage) -> Result<(), AuditError> {
     let partitions = coverage
@@ -211,4 +222,93 @@ fn check_sums(counts: &Counts, coverage: &Coverage) -> Result<(), AuditError> {
 fn count(number: u64, one: &str, many: &str) -> String {
     let noun = if number == 1 { one } else { many };
     format!("{} {noun}", grouped(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::FileCoverage;
+    use crate::finding::SkippedRecords;
+    use crate::source::{Bound, RecordRange};
+
+    fn coverage_of(records_read: u64) -> Coverage {
+        Coverage {
+            files: vec![FileCoverage {
+                path: "a.jsonl".to_owned(),
+                format: "jsonl".to_owned(),
+                format_reason: String::new(),
+                bytes: 0,
+                records_read,
+                damage: None,
+                notes: Vec::new(),
+            }],
+            ..Coverage::default()
+        }
+    }
+
+    #[test]
+    fn every_record_delivered_is_read_and_every_record_read_has_an_outcome() {
+        let counts = |records_read, records_audited, filtered| Counts {
+            records_read,
+            records_audited,
+            skipped: SkippedRecords {
+                filtered,
+                ..SkippedRecords::default()
+            },
+            ..Counts::default()
+        };
+        for (delivered, counts, is_sound) in [
+            (5, counts(5, 3, 2), true),
+            (0, counts(0, 0, 0), true),
+            (6, counts(5, 3, 2), false),
+            (5, counts(5, 3, 1), false),
+            (5, counts(5, 3, 3), false),
+        ] {
+            let checked = check_sums(&counts, &coverage_of(delivered));
+            assert_eq!(checked.is_ok(), is_sound, "{delivered} {counts:?}");
+        }
+    }
+
+    #[test]
+    fn options_that_need_what_no_record_has_are_refused() {
+        let timed = RecordRange {
+            from: Some(Bound::Timestamp(0)),
+            ..RecordRange::default()
+        };
+        let offsets = RecordRange {
+            from: Some(Bound::Offset(0)),
+            ..RecordRange::default()
+        };
+        let none = RecordRange::default();
+        for (range, within, with_timestamp, unplaced, problem) in [
+            (&timed, None, 0, 0, Some("`--from/--to` needs timestamps")),
+            (&timed, None, 1, 0, None),
+            (&none, Some(5), 0, 0, Some("`--within` needs timestamps")),
+            (&none, None, 0, 0, None),
+            (
+                &offsets,
+                None,
+                0,
+                2_000,
+                Some("none of 2,000 records read has one"),
+            ),
+            (&offsets, None, 0, 1_999, None),
+        ] {
+            let mut plan = AuditPlan::sample(&["id"]);
+            plan.range = range.clone();
+            plan.within_millis = within;
+            let counts = Counts {
+                records_read: 2_000,
+                records_with_timestamp: with_timestamp,
+                records_unplaced: unplaced,
+                ..Counts::default()
+            };
+            let checked = check_places(&plan, &counts).map_err(|error| error.to_string());
+            match problem {
+                None => assert_eq!(checked, Ok(())),
+                Some(problem) => assert!(checked.unwrap_err().contains(problem), "{problem}"),
+            }
+        }
+        assert!(check_places(&AuditPlan::sample(&["id"]), &Counts::default()).is_ok());
+    }
 }

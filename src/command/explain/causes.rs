@@ -11,36 +11,80 @@ pub(super) fn of(
     copies: &[ExplainedCopy],
     records: &[Option<&RecalledRecord>],
 ) -> Vec<ExplainedCause> {
-    let mut causes: Vec<ExplainedCause> = Vec::new();
+    let mut causes: Vec<(ExplainedCause, Texts<'_>, Texts<'_>)> = Vec::new();
     let extras = group.records.iter().enumerate().skip(1);
     for (index, record) in extras {
         let code = record.cause.as_ref().unwrap_or(&group.cause);
-        let is_same = |known: &&mut ExplainedCause| {
+        let is_same = |(known, _, _): &(ExplainedCause, Texts<'_>, Texts<'_>)| {
             known.cause == *code && known.confidence == record.confidence
         };
         let number = u64::try_from(index).unwrap_or(u64::MAX);
-        if let Some(known) = causes.iter_mut().find(is_same) {
-            known.extras.push(number);
-            known.episodes.extend(record.episode);
-            known.episodes.sort_unstable();
-            known.episodes.dedup();
-            continue;
-        }
-        let is_of_group = *code == group.cause;
-        causes.push(ExplainedCause {
-            extras: vec![number],
-            cause: code.clone(),
-            confidence: record.confidence.clone(),
-            episodes: record.episode.into_iter().collect(),
-            evidence: match &record.evidence {
-                Some(evidence) => Some(evidence.clone()),
-                None => is_of_group.then(|| group.evidence.clone()),
-            },
-            contrary: record.contrary.as_ref().unwrap_or(&group.contrary).clone(),
-            ruled_out: ruled_out(code, copies, records, index),
+        let place = causes.iter().position(is_same).unwrap_or_else(|| {
+            let cause = ExplainedCause {
+                cause: code.clone(),
+                confidence: record.confidence.clone(),
+                ruled_out: ruled_out(code, copies, records, index),
+                ..ExplainedCause::default()
+            };
+            causes.push((cause, Texts::default(), Texts::default()));
+            causes.len() - 1
         });
+        let Some((cause, evidence, contrary)) = causes.get_mut(place) else {
+            continue;
+        };
+        cause.extras.push(number);
+        cause.episodes.extend(record.episode);
+        let of_group = (*code == group.cause).then_some(&group.evidence);
+        evidence.take(number, record.evidence.as_ref().or(of_group));
+        contrary.take(number, record.contrary.as_ref().or(Some(&group.contrary)));
     }
-    causes
+    let finish = |(mut cause, evidence, contrary): (ExplainedCause, Texts<'_>, Texts<'_>)| {
+        cause.episodes.sort_unstable();
+        cause.episodes.dedup();
+        cause.evidence = evidence.sentences(cause.extras.len());
+        cause.contrary = contrary.sentences(cause.extras.len()).unwrap_or_default();
+        cause
+    };
+    causes.into_iter().map(finish).collect()
+}
+
+/// Sentences about several extras, each with those that it is about.
+#[derive(Default)]
+struct Texts<'a> {
+    sentences: Vec<(&'a str, Vec<u64>)>,
+    is_unknown: bool,
+}
+
+impl<'a> Texts<'a> {
+    fn take(&mut self, extra: u64, sentences: Option<&'a Vec<String>>) {
+        self.is_unknown |= sentences.is_none();
+        for sentence in sentences.into_iter().flatten() {
+            match self
+                .sentences
+                .iter_mut()
+                .find(|(known, _)| known == sentence)
+            {
+                Some((_, extras)) => extras.push(extra),
+                None => self.sentences.push((sentence, vec![extra])),
+            }
+        }
+    }
+
+    /// Returns the sentences; those that are not about all extras name them. Nothing where the
+    /// report does not say.
+    fn sentences(self, extras: usize) -> Option<Vec<String>> {
+        if self.is_unknown {
+            return None;
+        }
+        let text = |(sentence, about): (&str, Vec<u64>)| {
+            if about.len() >= extras {
+                return sentence.to_owned();
+            }
+            let about: Vec<String> = about.iter().map(u64::to_string).collect();
+            format!("extra {}: {sentence}", about.join(", "))
+        };
+        Some(self.sentences.into_iter().map(text).collect())
+    }
 }
 
 /// Says of other causes what one look at the two records shows; runs are beyond one group.
@@ -86,4 +130,59 @@ fn ruled_out(
         add("dead-letter-copy", "no header names the other copy");
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::read::ReadRecord;
+
+    fn group(extras: &[Option<&[&str]>]) -> ReadGroup {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let record = |(index, evidence): (usize, Option<&[&str]>)| ReadRecord {
+            occurrence: u64::try_from(index).unwrap() + 2,
+            cause: Some("producer-retry".to_owned()),
+            episode: Some(9 - u64::try_from(index).unwrap()),
+            evidence: evidence.map(texts),
+            ..ReadRecord::default()
+        };
+        let mut group: ReadGroup = serde_json::from_value(serde_json::json!({
+            "id": "g_1", "key": {}, "count": 3, "extra": 2, "cause": "producer-retry",
+            "confidence": null, "evidence": ["the group's"], "amount": null, "subject": null,
+            "records": [],
+        }))
+        .unwrap();
+        let extras = extras.iter().copied().enumerate().map(record);
+        group.records = std::iter::once(ReadRecord::default())
+            .chain(extras)
+            .collect();
+        group
+    }
+
+    #[test]
+    fn what_is_about_all_extras_stands_once_and_the_rest_names_its_extra() {
+        let causes = of(
+            &group(&[Some(&["same", "at 1"]), Some(&["same", "at 2"])]),
+            &[],
+            &[],
+        );
+        let [cause] = causes.as_slice() else {
+            panic!("{causes:?}")
+        };
+        assert_eq!(
+            (&*cause.extras, &*cause.episodes),
+            (&[1, 2][..], &[8, 9][..])
+        );
+        let evidence = cause.evidence.as_ref().unwrap();
+        assert_eq!(*evidence, ["same", "extra 1: at 1", "extra 2: at 2"]);
+    }
+
+    #[test]
+    fn reports_without_evidence_of_each_record_have_that_of_the_group() {
+        let causes = of(&group(&[None, None]), &[], &[]);
+        assert_eq!(causes[0].evidence.as_ref().unwrap(), &["the group's"]);
+        let mut other = group(&[None, None]);
+        other.records[2].cause = Some("mirror-copy".to_owned());
+        assert_eq!(of(&other, &[], &[])[1].evidence, None);
+    }
 }

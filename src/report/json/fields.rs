@@ -31,8 +31,6 @@ pub(in crate::report) struct ShownFields {
     pub(in crate::report) subjects: bool,
     /// The value.
     pub(in crate::report) values: bool,
-    /// How many reversals a group has.
-    pub(in crate::report) reversals: bool,
 }
 
 /// Writes the members of `header`.
@@ -201,7 +199,7 @@ pub(in crate::report) fn group<W: Write>(
     }
     json.close("]")?;
     json.member("review", group.review.code())?;
-    json.member("reversals", &shown.reversals.then_some(group.reversals))
+    json.member("reversals", &group.reversals)
 }
 
 fn key<W: Write>(json: &mut JsonOutput<W>, fields: &[(String, KeyText)]) -> io::Result<()> {
@@ -239,6 +237,9 @@ fn record<W: Write>(
     json.member("file", &record.file)?;
     json.member("line", &record.line)?;
     json.member("byte_offset", &record.byte_offset)?;
+    let texts = record.texts.as_deref();
+    json.member("evidence", &texts.map(|texts| &texts.evidence))?;
+    json.member("contrary", &texts.map(|texts| &texts.contrary))?;
     if shown.amounts {
         json.member("amount", &record.amount)?;
         json.member("currency", &record.currency)?;

@@ -49,7 +49,6 @@ impl<W: Write> ReportWriter for JsonlReport<W> {
     fn begin(&mut self, report: &ReportHead<'_>) -> io::Result<()> {
         self.shown.amounts = report.header.amount_field.is_some();
         self.shown.subjects = report.header.subject_field.is_some();
-        self.shown.reversals = report.header.reversal.is_some();
         self.line("header", |json| {
             json.member("schema_version", &SCHEMA_VERSION)?;
             fields::header(json, report.header)

@@ -41,7 +41,6 @@ impl<W: Write> ReportWriter for JsonReport<W> {
     fn begin(&mut self, report: &ReportHead<'_>) -> io::Result<()> {
         self.shown.amounts = report.header.amount_field.is_some();
         self.shown.subjects = report.header.subject_field.is_some();
-        self.shown.reversals = report.header.reversal.is_some();
         let json = &mut self.json;
         json.open("{")?;
         json.member("schema_version", &SCHEMA_VERSION)?;
@@ -178,17 +177,22 @@ mod tests {
         r#"{"occurrence":1,"topic":"charges","partition":1,"offset":88641,"#,
         r#""timestamp":"2026-01-15T02:41:07.218Z","timestamp_type":"CreateTime","#,
         r#""cause":null,"confidence":null,"episode":null,"key":"cus_00913","file":null,"#,
-        r#""line":null,"byte_offset":null,"amount":"19.25","currency":"USD","#,
+        r#""line":null,"byte_offset":null,"evidence":null,"contrary":null,"#,
+        r#""amount":"19.25","currency":"USD","#,
         r#""subject":"cus_00913"},"#,
         r#"{"occurrence":2,"topic":"charges","partition":1,"offset":88677,"#,
         r#""timestamp":"2026-01-15T02:41:07.218Z","timestamp_type":"CreateTime","#,
         r#""cause":"producer-retry","confidence":"certain","episode":1,"key":"cus_00913","#,
-        r#""file":null,"line":null,"byte_offset":null,"amount":"19.25","#,
+        r#""file":null,"line":null,"byte_offset":null,"evidence":["#,
+        r#""one batch of 36 records (CRC 9d3f01ac, 8119 B) stands at 88610 and at 88646","#,
+        r#""CreateTime is the same to the millisecond"],"contrary":[],"amount":"19.25","#,
         r#""currency":"USD","subject":"cus_00913"},"#,
         r#"{"occurrence":3,"topic":"charges","partition":1,"offset":88713,"#,
         r#""timestamp":"2026-01-15T02:41:10.218Z","timestamp_type":"CreateTime","#,
         r#""cause":"producer-retry","confidence":"certain","episode":2,"key":"cus_00913","#,
-        r#""file":null,"line":null,"byte_offset":null,"amount":"19.25","#,
+        r#""file":null,"line":null,"byte_offset":null,"evidence":["#,
+        r#""one batch of 36 records (CRC 9d3f01ac, 8119 B) stands at 88610 and at 88682","#,
+        r#""CreateTime is the same to the millisecond"],"contrary":[],"amount":"19.25","#,
         r#""currency":"USD","subject":"cus_00913"}],"review":"ok","reversals":null}]}"#,
         "\n"
     );
@@ -314,7 +318,7 @@ mod tests {
             assert_eq!(group.get(member), Some(&Value::Null), "{member}");
         }
         let record = group["records"][0].as_object().unwrap();
-        assert_eq!(record.len(), 13);
+        assert_eq!(record.len(), 15);
         assert!(!record.contains_key("amount") && !record.contains_key("subject"));
         let second = &group["records"][1];
         assert_eq!(second["cause"], "undetermined");

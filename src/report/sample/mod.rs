@@ -20,6 +20,7 @@ use crate::finding::Confidence;
 use crate::finding::Coverage;
 use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
+use crate::finding::EvidenceTexts;
 use crate::finding::GapReason;
 use crate::finding::KeyText;
 use crate::finding::OffsetGap;
@@ -156,6 +157,7 @@ pub(super) fn record(occurrence: u64, offset: i64, millis: i64) -> ReportedRecor
         cause: (occurrence > 1).then_some(Cause::ProducerRetry),
         confidence: (occurrence > 1).then_some(Confidence::Certain),
         episode: (occurrence > 1).then_some(occurrence - 1),
+        texts: (occurrence > 1).then(|| Arc::new(batch_texts(occurrence - 1))),
         key: Some("cus_00913".to_owned()),
         file: None,
         line: None,
@@ -187,10 +189,22 @@ pub(super) fn group(key: KeyText, records: Vec<ReportedRecord>) -> DuplicateGrou
         contrary: Vec::new(),
         episode: Some(1),
         amount: Some(dollars(&format!("{}.{:02}", cents / 100, cents % 100))),
-        reversals: 0,
+        reversals: None,
         review: Review::Ok,
         subject: Some("cus_00913".to_owned()),
         records: Box::new(records),
+    }
+}
+
+/// The evidence of an episode.
+fn batch_texts(episode: u64) -> EvidenceTexts {
+    let mut evidence = batch_evidence();
+    if episode > 1 {
+        evidence[0] = evidence[0].replace("88646", "88682");
+    }
+    EvidenceTexts {
+        evidence,
+        contrary: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 mod risk;
 mod subjects;
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use rust_decimal::Decimal;
 use crate::audit::AuditError;
 use crate::audit::detail::{AmountText, Detail};
 use crate::audit::groups::group_builder::GatheredGroup;
-use crate::audit::groups::spool::VerdictRun;
 use crate::audit::groups::totals::risk::Risk;
 pub(super) use crate::audit::groups::totals::risk::RiskSums;
 use crate::audit::groups::totals::subjects::{SubjectTotals, Subjects};
+use crate::audit::groups::verdicts::Verdict;
 use crate::finding::AmountTotal;
 use crate::finding::Cause;
 use crate::finding::CauseTotal;
@@ -120,8 +120,9 @@ impl KindOfAmounts {
         is_added
     }
 
-    fn records(&self, currency: &Option<String>) -> u64 {
-        self.records.get(currency).copied().unwrap_or_default()
+    fn records(&self, currency: Option<&str>) -> u64 {
+        let records = self.records.get(&currency.map(str::to_owned));
+        records.copied().unwrap_or_default()
     }
 }
 
@@ -179,7 +180,7 @@ impl Totals {
         &mut self,
         group: &mut GroupTotals,
         extra: &Detail,
-        verdict: &VerdictRun,
+        verdict: &Verdict,
     ) -> Result<(), AuditError> {
         self.extra_records += 1;
         let cause = self.causes.entry(verdict.cause).or_default();
@@ -286,12 +287,12 @@ impl Totals {
                 extra,
                 reversed,
                 net,
-                extra_records: self.agreed.records(&currency),
+                extra_records: self.agreed.records(of),
                 copies,
-                copies_records: self.copies.records(&currency),
+                copies_records: self.copies.records(of),
                 conflicting,
                 conflicting_reversed,
-                conflicting_records: self.disputed.records(&currency),
+                conflicting_records: self.disputed.records(of),
                 currency,
             }
         };
@@ -313,7 +314,7 @@ impl Totals {
             contrary: damage.contrary.clone(),
         };
         let mut causes: Vec<CauseTotal> = self.causes.iter().map(total).collect();
-        causes.sort_by_key(|total| std::cmp::Reverse(total.extra_records));
+        causes.sort_by_key(|total| Reverse(total.extra_records));
         causes
     }
 
@@ -325,13 +326,24 @@ impl Totals {
         total.contrary = texts(&diagnosis.contradicting);
     }
 
-    /// Fills in what the episodes hit and cost.
+    /// Fills in what the episodes hit and cost, and puts the worst first: with amounts in one
+    /// currency the most at risk, else the most extra records.
     pub(in crate::audit) fn complete_episodes(&self, episodes: &mut [Episode]) {
-        for episode in episodes {
+        for episode in episodes.iter_mut() {
             if let Some(damage) = self.episodes.get(&episode.id) {
                 episode.groups = damage.groups;
                 episode.amounts = damage.sums.at_risk();
             }
+        }
+        if self.amounts().len() == 1 {
+            let net = |episode: &Episode| {
+                let damage = self.episodes.get(&episode.id);
+                damage.and_then(|damage| damage.sums.only_net())
+            };
+            episodes.sort_by_cached_key(|episode| {
+                let extra = Reverse(episode.extra_records);
+                (Reverse(net(episode).unwrap_or_default()), extra, episode.id)
+            });
         }
     }
 
