@@ -233,7 +233,7 @@ pub struct OutputFlags {
     /// Format of `-o -`
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub output_format: Option<OutputFormatFlag>,
-    /// What one row of a CSV report stands for
+    /// What one row of a CSV report stands for: a record, a group, or an episode
     #[arg(long, value_name = "ROWS", value_enum, default_value = "records")]
     pub rows: RowsFlag,
     /// Groups in the report for people; 0 for totals only
@@ -366,6 +366,9 @@ pub enum RowsFlag {
     /// One row for each group.
     #[value(help = None)]
     Groups,
+    /// One row for each episode.
+    #[value(help = None)]
+    Episodes,
 }
 
 /// Values of `--redact`.

@@ -24,6 +24,8 @@ Examples:
     dupaudit scan -b broker:9092 -t charges --from -2h --by charge_id -o charges.csv
   A secured cluster, from a file of properties as kcat reads it:
     dupaudit scan -F prod.conf -t charges --from 2026-01-15 --to 2026-01-16 --by charge_id
+  What refunds have left at risk:
+    dupaudit scan ledger.jsonl --by charge_id --amount amount --reversal 'value.type == \"refund\"'
   The same record but for when it was sent, at most ten minutes apart:
     dupaudit scan sent.jsonl --by value --ignore sent_at --map timestamp=sent_at --within 10m
   A nightly job that reads the report:

@@ -12,8 +12,8 @@ use crate::command::{ScanCommand, Surroundings};
 use crate::finding::AuditHeader;
 use crate::finding::AuditSummary;
 use crate::report::{
-    Redaction, ReportHead, ReportOptions, ReportWriter, Reports, Style, TerminalOptions,
-    TerminalReport, report_writer, terminal_columns,
+    Redaction, ReportFormat, ReportHead, ReportOptions, ReportWriter, Reports, Style,
+    TerminalOptions, TerminalReport, report_writer, terminal_columns,
 };
 use crate::source::Bound;
 
@@ -148,11 +148,16 @@ fn open_reports<'s>(
         style,
         hints: !scan.report.is_quiet,
     };
+    let mut files = scan.outputs.iter().filter_map(|output| {
+        let path = output.path.as_ref()?;
+        (output.format == ReportFormat::Json).then(|| path.display().to_string())
+    });
+    let json_report = files.next();
     let on_stdout = scan.outputs.iter().find(|output| output.path.is_none());
     let stdout = &mut *surroundings.stdout;
     reports.add_stdout(match on_stdout {
         Some(output) => report_writer(output.format, Box::new(stdout), options),
-        None => Box::new(TerminalReport::new(stdout, terminal)),
+        None => Box::new(TerminalReport::new(stdout, terminal).beside_json(json_report)),
     });
     Ok(reports)
 }

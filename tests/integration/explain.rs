@@ -49,6 +49,10 @@ attempt                                  =             differs
     assert!(shown.contains(rows), "{shown}");
     assert!(shown.contains("CAUSE       producer-retry"), "{shown}");
     assert!(shown.contains("CAUSE       application-resend"), "{shown}");
+    // Each extra has the evidence of its own cause, not that of its group.
+    for evidence in ["CreateTime is the same to", "CreateTime is 1.500 s later"] {
+        assert!(shown.contains(evidence), "{evidence}: {shown}");
+    }
     assert!(
         shown.contains("see it      sed -n '1p;3p;4p' log.jsonl"),
         "{shown}"
@@ -57,6 +61,17 @@ attempt                                  =             differs
         !shown.contains("read again") && !shown.contains("{\"id\""),
         "{shown}"
     );
+}
+
+#[test]
+fn what_the_group_does_not_need_is_said() {
+    let workspace = scanned("log.jsonl", export());
+    workspace.write("other.jsonl", export());
+    let more = ["log.jsonl", "other.jsonl", "-b", "localhost:1"];
+    explain(&workspace, &more)
+        .expect_code(0)
+        .expect_stderr("`-b` is not used: the group's records are in files")
+        .expect_stderr("`other.jsonl` is not read: the report has no record of the group there");
 }
 
 #[test]

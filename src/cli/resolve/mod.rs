@@ -223,6 +223,7 @@ fn report(flags: &OutputFlags) -> ReportOptions {
         rows: match flags.rows {
             RowsFlag::Records => CsvRows::Records,
             RowsFlag::Groups => CsvRows::Groups,
+            RowsFlag::Episodes => CsvRows::Episodes,
         },
         is_csv_raw: flags.csv_raw,
         is_quiet: flags.quiet,

@@ -191,7 +191,7 @@ fn explained(
         amount: group
             .amount
             .clone()
-            .map(|amount| (amount.currency, amount.extra)),
+            .map(|amount| (amount.currency, amount.net.unwrap_or(amount.extra))),
         subject: group.subject.clone(),
         differing_fields: paths.iter().map(ToString::to_string).collect(),
         causes: causes::of(group, &copies, records),

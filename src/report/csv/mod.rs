@@ -1,6 +1,7 @@
-//! The CSV report: one row per occurrence, or one per group.
+//! The CSV report: one row per occurrence, one per group, or one per episode.
 
 mod cell;
+mod episodes;
 
 use std::io;
 use std::io::Write;
@@ -24,6 +25,8 @@ pub enum CsvRows {
     Records,
     /// A group.
     Groups,
+    /// An episode.
+    Episodes,
 }
 
 /// Writes the CSV report.
@@ -174,11 +177,13 @@ impl<W: Write> ReportWriter for CsvReport<W> {
                 "first_timestamp,last_timestamp,span_ms,identical,\
                  extra_amount,currency,subject,coverage",
             ),
+            CsvRows::Episodes => episodes::write(&mut self.csv, report.episodes, self.coverage),
         }
     }
 
     fn group(&mut self, group: &DuplicateGroup) -> io::Result<()> {
         match self.rows {
+            CsvRows::Episodes => Ok(()),
             CsvRows::Groups => self.group_row(group),
             CsvRows::Records => {
                 for record in group.records.walk() {

@@ -110,6 +110,8 @@ pub struct ReadAmount {
     pub currency: Option<String>,
     /// Sum over the extras, a plain decimal.
     pub extra: String,
+    /// What reversals left of it, in reports that have it.
+    pub net: Option<String>,
 }
 
 /// An occurrence as the report has it.

@@ -66,6 +66,7 @@ pub struct TerminalReport<W> {
     options: TerminalOptions,
     groups: GroupTable,
     warnings: Vec<String>,
+    json_report: Option<String>,
 }
 
 impl<W: Write> TerminalReport<W> {
@@ -80,6 +81,16 @@ impl<W: Write> TerminalReport<W> {
             options,
             groups: GroupTable::new(options.top, options.width),
             warnings: Vec::new(),
+            json_report: None,
+        }
+    }
+
+    /// Returns the writer of a report beside which a JSON report is written.
+    #[must_use]
+    pub fn beside_json(self, json_report: Option<String>) -> Self {
+        Self {
+            json_report,
+            ..self
         }
     }
 
@@ -126,7 +137,8 @@ impl<W: Write> ReportWriter for TerminalReport<W> {
         if is_hinted {
             screen.labelled("EVERY GROUP", EVERY_GROUP);
         }
-        self.groups.show_worst(&mut screen);
+        let json_report = self.json_report.as_deref();
+        self.groups.show_worst(&mut screen, json_report);
         screen.write_to(&mut self.output)?;
         self.output.flush()
     }
@@ -176,10 +188,10 @@ SINCE       02:41:07 to 02:52:44 UTC; none in the last 17 min of the range
 PARTITION  EPISODES  GROUPS  EXTRA    USD  OFFSETS READ
 charges-1         3       2      3  57.75  [87904, 89904)
 
-LARGEST EPISODES (3 of 3)  ORIGINALS       EXTRA           RECORDS
- 1  02:41:07  charges-1    [88610, 88646)  [88646, 88682)        1
- 2  02:41:10  charges-1    [88610, 88646)  [88682, 88718)        1
- 3  02:52:44  charges-1    [90000, 90001)  [90001, 90002)        1
+LARGEST EPISODES (3 of 3)  ORIGINALS       EXTRA           RECORDS    USD
+ 1  02:41:07  charges-1    [88610, 88646)  [88646, 88682)        1  19.25
+ 2  02:41:10  charges-1    [88610, 88646)  [88682, 88718)        1  19.25
+ 3  02:52:44  charges-1    [90000, 90001)  [90001, 90002)        1  19.25
 
 LARGEST GROUPS (2 of 2)
 KEY               COUNT  EXTRA  FIRST, UTC   SPAN  WHERE                  AMOUNT
@@ -232,6 +244,23 @@ WORST GROUP ch_004127, 3 occurrences
         assert!(text.contains("LARGEST GROUPS (1 of 2)"), "{text}");
         let end = "USD 38.50\n\nWORST GROUP ch_004127, 3 occurrences\n";
         assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
+    fn beside_a_json_report_the_worst_group_has_the_command_that_explains_it() {
+        let shown = |width: usize| {
+            let mut output = Vec::new();
+            let report = TerminalReport::new(&mut output, options(width));
+            let mut report = report.beside_json(Some("a b.json".to_owned()));
+            late(sample()).write(&mut report);
+            String::from_utf8(output).unwrap()
+        };
+        let line = "WORST GROUP ch_004127, 3 occurrences: dupaudit explain --report 'a b.json' \
+                    --group g_00010203\n";
+        assert!(shown(120).ends_with(line), "{}", shown(120));
+        let two = "WORST GROUP ch_004127, 3 occurrences:\n            dupaudit explain --report \
+                   'a b.json' --group g_00010203\n";
+        assert!(shown(80).ends_with(two), "{}", shown(80));
     }
 
     fn files(damage: Option<&str>) -> Vec<FileCoverage> {

@@ -10,7 +10,7 @@ use crate::record::{BatchStamp, TimestampType};
 use crate::report::terminal::escape::{visible, visible_start};
 use crate::report::terminal::explain::grid::add_grid;
 use crate::report::terminal::layout::{LABEL_WIDTH, Screen, wrap};
-use crate::report::terminal::numbers::{counted, grouped_decimal};
+use crate::report::terminal::numbers::{counted, grouped, grouped_decimal};
 use crate::report::terminal::{LEAST_WIDTH, TerminalOptions};
 
 /// Characters of a group's id that tell it from all others on a screen.
@@ -174,7 +174,7 @@ fn heading(screen: &mut Screen, group: &ExplainedGroup) {
         "{}  {keys}  {}, {} extra",
         visible(&id),
         counted(group.count, "occurrence"),
-        group.extra
+        grouped(group.extra)
     );
     if let Some((currency, amount)) = &group.amount {
         text = format!("{text}, {} at risk", money(currency.as_deref(), amount));
@@ -195,7 +195,10 @@ fn more(screen: &mut Screen, group: &ExplainedGroup) {
     let shown = u64::try_from(group.copies.len()).unwrap_or(u64::MAX);
     let hidden = group.count.saturating_sub(shown);
     if hidden > 0 {
-        screen.line(&format!("and {hidden} more; the report lists them all"));
+        screen.line(&format!(
+            "and {} more; the report lists them all",
+            grouped(hidden)
+        ));
     }
 }
 

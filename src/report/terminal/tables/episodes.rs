@@ -14,6 +14,7 @@ use crate::report::terminal::numbers::is_same_day;
 use crate::report::terminal::numbers::time_of_day;
 use crate::report::terminal::tables::TableColumn;
 use crate::report::terminal::tables::add_table;
+use crate::report::terminal::tables::sources::amount_columns;
 
 /// Episodes shown at most, whatever `--top` allows.
 const MOST_EPISODES: usize = 5;
@@ -58,10 +59,15 @@ pub(in crate::report::terminal) fn episodes(
         .dropped(1),
         records,
     ];
+    let amounts = shown.iter().map(|episode| episode.amounts.as_slice());
+    columns.extend(amount_columns(report, &amounts.collect::<Vec<_>>()));
     if report.summary.causes.len() > 1 {
         let causes = cells(&|episode| episode.cause.code().to_owned());
         columns.push(TableColumn::text("CAUSE", causes).dropped(3));
     }
+    let state = |episode: &Episode| if episode.is_ongoing { "going on" } else { "" };
+    let states = cells(&|episode| state(episode).to_owned());
+    columns.push(TableColumn::text("STATE", states).dropped(3));
     screen.blank();
     add_table(screen, columns);
 }
@@ -151,9 +157,9 @@ mod tests {
     #[test]
     fn the_largest_episodes_are_as_the_contract_draws_them() {
         let expected = "
-LARGEST EPISODES (2 of 3)  ORIGINALS       EXTRA           RECORDS
- 1  02:41:07  charges-1    [88610, 88646)  [88646, 88682)        1
- 2  02:41:10  charges-1    [88610, 88646)  [88682, 88718)        1
+LARGEST EPISODES (2 of 3)  ORIGINALS       EXTRA           RECORDS    USD
+ 1  02:41:07  charges-1    [88610, 88646)  [88646, 88682)        1  19.25
+ 2  02:41:10  charges-1    [88610, 88646)  [88682, 88718)        1  19.25
 ";
         assert_eq!(shown(&sample(), 80, 2), expected);
         assert_eq!(shown(&sample(), 80, 0), "");
@@ -165,15 +171,32 @@ LARGEST EPISODES (2 of 3)  ORIGINALS       EXTRA           RECORDS
     #[test]
     fn several_causes_and_other_partitions_are_named() {
         let expected = "
-LARGEST EPISODES (5 of 5)        ORIGINALS           EXTRA     RECORDS  CAUSE
- 2  02:41:07  charges-1          [10, 90)            [20, 95)        7  application-resend
- 3                                                                   5  undetermined
- 1  02:31:00  mirror.charges-1   charges-1 [5, 7)    [5, 7)          2  mirror-copy
- 4  02:50:00  charges-0          [30, 31)            [31, 32)        1  producer-retry
- 5  02:55:00  charges.replies-2  charges-1 [77, 78)  [40, 41)        1  consumer-replay
+LARGEST EPISODES (5 of 5)        ORIGINALS           EXTRA     RECORDS    USD  CAUSE
+ 2  02:41:07  charges-1          [10, 90)            [20, 95)        7  19.25  application-resend
+ 3                                                                   5  19.25  undetermined
+ 1  02:31:00  mirror.charges-1   charges-1 [5, 7)    [5, 7)          2         mirror-copy
+ 4  02:50:00  charges-0          [30, 31)            [31, 32)        1  19.25  producer-retry
+ 5  02:55:00  charges.replies-2  charges-1 [77, 78)  [40, 41)        1  19.25  consumer-replay
 ";
-        let shown = shown(&mixed(), 120, 20);
-        assert_eq!(shown, expected);
+        let mut sample = mixed();
+        // A copy by design costs nothing.
+        sample.episodes[2].amounts.clear();
+        assert_eq!(shown(&sample, 120, 20), expected);
+    }
+
+    #[test]
+    fn what_goes_on_is_said_and_what_it_cost_goes_first_where_there_is_no_room() {
+        let mut sample = sample();
+        sample.episodes[0].is_ongoing = true;
+        let expected = "
+LARGEST EPISODES (2 of 3)  ORIGINALS       EXTRA           RECORDS    USD  STATE
+ 1  02:41:07  charges-1    [88610, 88646)  [88646, 88682)        1  19.25  going on
+ 2  02:41:10  charges-1    [88610, 88646)  [88682, 88718)        1  19.25
+";
+        assert_eq!(shown(&sample, 100, 2), expected);
+        let narrow = shown(&sample, 60, 2);
+        let title = "\nLARGEST EPISODES (2 of 3)  EXTRA           RECORDS\n";
+        assert!(narrow.starts_with(title), "{narrow}");
     }
 
     #[test]
@@ -199,8 +222,8 @@ LARGEST EPISODES (1 of 3)  RECORDS
         assert_eq!(shown(&bare, 80, 20), "");
         bare.episodes[0].first_timestamp_millis = Some(START_MILLIS);
         let expected = "
-LARGEST EPISODES (1 of 1)  RECORDS
- 3  02:30:00                     5
+LARGEST EPISODES (1 of 1)  RECORDS    USD
+ 3  02:30:00                     5  19.25
 ";
         assert_eq!(shown(&bare, 80, 20), expected);
     }

@@ -8,6 +8,7 @@ use crate::finding::AmountAtRisk;
 use crate::finding::DuplicateGroup;
 use crate::finding::KeyText;
 use crate::finding::ReportedRecord;
+use crate::finding::shell_word;
 use crate::report::ReportHead;
 use crate::report::terminal::escape::visible;
 use crate::report::terminal::escape::visible_start;
@@ -24,6 +25,8 @@ use crate::report::terminal::tables::add_table;
 
 /// Occurrences whose place is named at most.
 const MOST_PLACES: usize = 3;
+/// Characters of an id that tell a group from the others, as `explain` takes it.
+const ID_CHARACTERS: usize = 10;
 /// Columns of a dedup key that are shown whatever follows it.
 const LEAST_KEY: usize = 8;
 
@@ -38,6 +41,7 @@ pub(in crate::report::terminal) struct GroupTable {
 }
 
 struct ShownGroup {
+    id: String,
     key: String,
     count: u64,
     extra: u64,
@@ -70,6 +74,7 @@ impl GroupTable {
         self.groups += 1;
         if self.shown.len() < self.top {
             let shown = ShownGroup {
+                id: group.id.clone(),
                 key: key_text(&group.key, self.width),
                 count: group.count,
                 extra: group.extra,
@@ -88,14 +93,32 @@ impl GroupTable {
         self.groups > 0
     }
 
-    /// Adds the largest group in one line, behind which commands on it have their place.
-    pub(in crate::report::terminal) fn show_worst(&self, screen: &mut Screen) {
-        if let Some(worst) = self.shown.first() {
-            let occurrences = format!(", {} occurrences", grouped(worst.count));
-            let room = screen.text_width().saturating_sub(occurrences.width());
-            let key = fit(&worst.key, room.max(LEAST_KEY));
+    /// Adds the largest group in one line, with the command that explains it from a report.
+    pub(in crate::report::terminal) fn show_worst(
+        &self,
+        screen: &mut Screen,
+        json_report: Option<&str>,
+    ) {
+        let Some(worst) = self.shown.first() else {
+            return;
+        };
+        let occurrences = format!(", {} occurrences", grouped(worst.count));
+        let colon = usize::from(json_report.is_some());
+        let room = screen
+            .text_width()
+            .saturating_sub(occurrences.width() + colon);
+        let key = fit(&worst.key, room.max(LEAST_KEY));
+        let Some(report) = json_report else {
             screen.labelled("WORST GROUP", &format!("{key}{occurrences}"));
-        }
+            return;
+        };
+        let id: String = worst.id.chars().take(ID_CHARACTERS).collect();
+        let command = format!(
+            "dupaudit explain --report {} --group {}",
+            visible(&shell_word(report)),
+            visible(&id)
+        );
+        screen.labelled_parts("WORST GROUP", &format!("{key}{occurrences}:"), &command);
     }
 
     /// Adds the table to the screen.

@@ -12,7 +12,8 @@ use crate::report::terminal::tables::sources::amount_columns;
 /// Subjects shown at most, whatever `--top` allows.
 const MOST_SUBJECTS: usize = 5;
 
-/// Adds the subjects with most at risk, `top` at most; one alone is no table.
+/// Adds the subjects with most at risk, `top` at most. One alone is no table, and where each has
+/// one extra record, and their amounts cannot be compared, none is worse hit than the others.
 pub(in crate::report::terminal) fn subjects(
     screen: &mut Screen,
     report: &ReportHead<'_>,
@@ -24,7 +25,9 @@ pub(in crate::report::terminal) fn subjects(
         .iter()
         .take(top.min(MOST_SUBJECTS))
         .collect();
-    if shown.is_empty() || summary.subjects < 2 {
+    let is_ranked =
+        summary.amounts.len() == 1 || shown.first().is_some_and(|worst| worst.extra_records > 1);
+    if shown.is_empty() || !is_ranked || summary.subjects < 2 {
         return;
     }
     let length = grouped(u64::try_from(shown.len()).unwrap_or(u64::MAX));
@@ -87,6 +90,17 @@ cus_00001                     1  1,000     57.75
         assert_eq!(shown(&sample, 80, 2), expected);
         assert_eq!(shown(&sample, 80, 20).lines().count(), 5);
         assert_eq!(shown(&sample, 80, 0), "");
+    }
+
+    #[test]
+    fn subjects_that_cannot_be_ranked_are_not_shown() {
+        let mut sample = many();
+        sample.summary.amounts.clear();
+        assert!(!shown(&sample, 80, 20).is_empty());
+        for total in &mut sample.summary.top_subjects {
+            total.extra_records = 1;
+        }
+        assert_eq!(shown(&sample, 80, 20), "");
     }
 
     #[test]
