@@ -360,3 +360,99 @@ impl<'a> Worker<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::scripted::ScriptedSource;
+    use crate::expression::Expression;
+    use crate::index::MemoryBudget;
+    use crate::record::SplitId;
+    use crate::source::{Bound, RecordRange};
+
+    fn counts(plan: &AuditPlan, records: &[(i64, &'static str)]) -> Counts {
+        let dir = tempfile::tempdir().unwrap();
+        let sources: [Box<dyn RecordSource>; 1] = [Box::new(ScriptedSource::new(records, &[]))];
+        let context = AuditContext {
+            spill_dir: dir.path(),
+            progress: &AuditProgress::default(),
+            stop: &StopFlag::default(),
+        };
+        let index = DuplicateIndex::new(MemoryBudget::from_bytes(0), dir.path(), 1);
+        collect(plan, &sources, &index, context).unwrap().counts
+    }
+
+    fn expression(text: &str) -> Expression {
+        Expression::compile(text).unwrap()
+    }
+
+    #[test]
+    fn each_record_is_audited_or_skipped_for_the_first_reason_that_applies() {
+        let mut plan = AuditPlan::sample(&["id"]);
+        plan.filter = Some(expression("value.n > 0"));
+        plan.reversal = Some(expression("value.type == 'void'"));
+        plan.range = RecordRange {
+            from: Some(Bound::Timestamp(5 * 60_000)),
+            ..RecordRange::default()
+        };
+        let counts = counts(
+            &plan,
+            &[
+                (0, "{"),
+                (5, "{"),
+                (5, r#"{"n":0}"#),
+                (5, r#"{"id":1,"n":0}"#),
+                (5, r#"{"n":1,"type":"void"}"#),
+                (5, r#"{"id":1,"n":1}"#),
+                (6, r#"{"id":2,"n":1,"type":"void"}"#),
+                (7, r#"{"id":2,"n":1,"type":"charge"}"#),
+            ],
+        );
+        let skipped = SkippedRecords {
+            outside_range: 1,
+            undecodable: 1,
+            filtered: 2,
+            missing_key: 1,
+            ..SkippedRecords::default()
+        };
+        assert_eq!(counts.skipped, skipped);
+        assert_eq!((counts.records_read, counts.records_audited), (8, 3));
+        assert_eq!(counts.reversals, 1);
+        let span = counts.audited_span.unwrap();
+        let minutes = (span.first_millis / 60_000, span.last_millis / 60_000);
+        assert_eq!(minutes, (5, 7));
+        let place = |_: SplitId, position: u64, _: u64| position.to_string();
+        let warning = counts
+            .unjudged_reversals
+            .warning("--reversal", "did", place);
+        let warning = warning.unwrap();
+        assert!(warning.contains("could not judge 1 record and did, the first at 5: "));
+        assert_eq!(
+            counts
+                .unjudged
+                .warning("--where", "did", |_, _, _| String::new()),
+            None
+        );
+    }
+
+    #[test]
+    fn what_workers_counted_adds_up() {
+        let plan = AuditPlan::sample(&["id"]);
+        let mut one = counts(&plan, &[(1, r#"{"id":1}"#), (9, "{}")]);
+        one.add(counts(&plan, &[(4, r#"{"id":1}"#), (3, r#"{"id":null}"#)]));
+        assert_eq!((one.records_read, one.records_audited), (4, 2));
+        assert_eq!(one.skipped.missing_key, 2);
+        let span = one.audited_span.unwrap();
+        assert_eq!((span.first_millis, span.last_millis), (60_000, 240_000));
+    }
+
+    #[test]
+    fn a_field_is_unseen_only_where_no_worker_saw_it() {
+        let mut plan = AuditPlan::sample(&["id"]);
+        plan.impact.amount = Some(FieldPath::parse("amount").unwrap());
+        let mut one = counts(&plan, &[(1, r#"{"id":1}"#)]);
+        assert_eq!(one.unseen.as_ref().unwrap().len(), 1);
+        one.add(counts(&plan, &[(1, r#"{"id":1,"amount":1}"#)]));
+        assert_eq!(one.unseen.unwrap().len(), 0);
+    }
+}

@@ -176,3 +176,102 @@ pub(super) fn push_place(detail: &Detail, out: &mut Vec<u8>) {
     sort_key::push_optional(out, path, sort_key::push_bytes);
     sort_key::push_u64(out, detail.position);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(millis: Option<i64>, topic: Option<&str>, partition: i32, offset: i64) -> Detail {
+        Detail {
+            canonical_key: Some(vec![1]),
+            timestamp_millis: millis,
+            topic: topic.map(str::to_owned),
+            partition: topic.map(|_| partition),
+            offset: topic.map(|_| offset),
+            ..Detail::default()
+        }
+    }
+
+    #[test]
+    fn occurrences_stand_by_time_then_place_and_what_is_unknown_comes_last() {
+        let in_order = [
+            detail(Some(-5), Some("b"), 0, 9),
+            detail(Some(1), Some("a"), 0, 3),
+            detail(Some(1), Some("a"), 0, 20),
+            detail(Some(1), Some("a"), 1, 0),
+            detail(Some(1), Some("b"), 0, 0),
+            detail(Some(1), None, 0, 0),
+            detail(None, Some("a"), 0, 0),
+            Detail {
+                file: Some("a.jsonl".to_owned()),
+                position: 2,
+                ..detail(None, None, 0, 0)
+            },
+            Detail {
+                file: Some("a.jsonl".to_owned()),
+                position: 10,
+                ..detail(None, None, 0, 0)
+            },
+        ];
+        let places: Vec<Vec<u8>> = in_order.iter().map(Detail::place).collect();
+        assert!(places.is_sorted_by(|left, right| left < right));
+    }
+
+    #[test]
+    fn the_dedup_key_comes_before_the_place_and_the_fingerprint_before_both() {
+        let sort_key = |fingerprint, key: Option<&[u8]>, millis| {
+            let mut out = b"left over".to_vec();
+            let detail = Detail {
+                canonical_key: key.map(<[u8]>::to_vec),
+                ..detail(Some(millis), None, 0, 0)
+            };
+            detail.write_sort_key(Fingerprint([0, fingerprint]), &mut out);
+            out
+        };
+        let in_order = [
+            sort_key(1, Some(b"z"), 9),
+            sort_key(2, None, 9),
+            sort_key(2, Some(b"a"), 5),
+            sort_key(2, Some(b"a"), 6),
+            sort_key(2, Some(b"a\0"), 0),
+            sort_key(2, Some(b"b"), 0),
+        ];
+        assert!(in_order.is_sorted_by(|left, right| left < right));
+    }
+
+    #[test]
+    fn amounts_keep_their_digits_and_compare_by_value() {
+        let amount = |text: &str| AmountText::Decimal(text.parse().unwrap());
+        for text in ["9.990", "-0.01", "79228162514264337593543950335", "0"] {
+            let encoded = postcard::to_stdvec(&amount(text)).unwrap();
+            let decoded: AmountText = postcard::from_bytes(&encoded).unwrap();
+            let AmountText::Decimal(decimal) = decoded else {
+                panic!("{decoded:?}")
+            };
+            assert_eq!(crate::impact::plain_decimal(decimal), text);
+        }
+        assert_eq!(amount("1.0"), amount("1"));
+        assert_ne!(amount("1.0"), amount("1.01"));
+        assert_ne!(amount("0"), AmountText::Unusable);
+    }
+
+    #[test]
+    fn who_set_the_timestamp_is_told() {
+        for (is_log_append_time, expected) in [
+            (None, TimestampType::Unrecorded),
+            (Some(false), TimestampType::CreateTime),
+            (Some(true), TimestampType::LogAppendTime),
+        ] {
+            let detail = Detail {
+                is_log_append_time,
+                timestamp_millis: Some(5),
+                row_json: Some(b"{}".to_vec()),
+                value: Some(b"row".to_vec()),
+                ..Detail::default()
+            };
+            assert_eq!(detail.timestamp_type(), expected);
+            assert_eq!(detail.facts().timestamp.unwrap().timestamp_type, expected);
+            assert_eq!(detail.document(), Some(&b"{}"[..]));
+        }
+    }
+}

@@ -115,3 +115,103 @@ fn is_blank(text: &[u8]) -> bool {
         Err(_) => text.trim_ascii().is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::decode::FieldReader;
+    use crate::dedup_key::key_texts;
+    use crate::record::RecordBlock;
+    use crate::record::RecordSlot;
+
+    /// Returns what comes of the dedup key of one record, and its parts as text.
+    fn key(plan: &AuditPlan, format: &ValueFormat, value: &[u8]) -> (KeyOutcome, Vec<String>) {
+        let mut block = RecordBlock {
+            value_format: format.clone(),
+            ..RecordBlock::default()
+        };
+        let value = block.push_bytes(value);
+        block.slots.push(RecordSlot {
+            value,
+            ..RecordSlot::new(0)
+        });
+        let view = block.view(0).unwrap();
+        let fields = &plan.dedup_key.fields;
+        let paths: Vec<_> = fields.iter().map(|field| field.path.clone()).collect();
+        let mut values = vec![FieldValue::Missing; paths.len()];
+        FieldReader::new(paths).read(view, &mut values);
+        let mut canonical = Vec::new();
+        let outcome = KeyReader::new(plan).write(view, &values, &mut canonical);
+        let texts = key_texts(&canonical);
+        let texts = texts.iter().map(|text| text.plain().to_owned()).collect();
+        (
+            outcome,
+            if outcome == KeyOutcome::Key {
+                texts
+            } else {
+                Vec::new()
+            },
+        )
+    }
+
+    fn csv() -> ValueFormat {
+        let columns = ["id", "sent"].map(|name| name.as_bytes().into());
+        ValueFormat::Csv {
+            delimiter: b',',
+            columns: Arc::new(columns),
+        }
+    }
+
+    #[test]
+    fn cells_that_are_blank_once_trimmed_are_missing() {
+        let trimmed = AuditPlan::sample(&["id|trim"]);
+        let plain = AuditPlan::sample(&["id"]);
+        for (plan, row, outcome, text) in [
+            (&trimmed, "  ,1", KeyOutcome::Missing, None),
+            (&trimmed, "\u{a0}\u{2003},1", KeyOutcome::Missing, None),
+            (&trimmed, " a ,1", KeyOutcome::Key, Some("a")),
+            (&plain, "  ,1", KeyOutcome::Key, Some("  ")),
+            (&plain, ",1", KeyOutcome::Missing, None),
+        ] {
+            let (found, texts) = key(plan, &csv(), row.as_bytes());
+            assert_eq!(
+                (found, texts.first().map(String::as_str)),
+                (outcome, text),
+                "{row:?}"
+            );
+        }
+        let (found, _) = key(&trimmed, &csv(), b" \t,1");
+        assert_eq!(found, KeyOutcome::Missing);
+        // Bytes that are no UTF-8 are a text of their own.
+        let (found, _) = key(&trimmed, &csv(), b" \xff ,1");
+        assert_eq!(found, KeyOutcome::Key);
+    }
+
+    #[test]
+    fn whole_rows_are_compared_without_the_members_that_do_not_count() {
+        let mut plan = AuditPlan::sample(&["value"]);
+        plan.dedup_key.ignore = vec![FieldPath::parse("sent").unwrap()];
+        let of = |value: &str| key(&plan, &csv(), value.as_bytes()).1;
+        assert_eq!(of("a,1"), of("a,2"));
+        assert_ne!(of("a,1"), of("b,1"));
+        let json = |value: &str| key(&plan, &ValueFormat::Json, value.as_bytes()).1;
+        assert_eq!(
+            json(r#"{"id":"a","sent":1}"#),
+            json(r#"{"sent":2,"id":"a"}"#)
+        );
+        plan.dedup_key.ignore.clear();
+        let whole = |value: &str| key(&plan, &csv(), value.as_bytes()).1;
+        assert_ne!(whole("a,1"), whole("a,2"));
+    }
+
+    #[test]
+    fn what_is_no_document_is_undecodable() {
+        let plan = AuditPlan::sample(&["id", "key"]);
+        let (outcome, _) = key(&plan, &ValueFormat::Json, b"{\"id\":");
+        assert_eq!(outcome, KeyOutcome::Undecodable);
+        let (outcome, _) = key(&plan, &ValueFormat::Json, b"{\"id\":1}");
+        assert_eq!(outcome, KeyOutcome::Missing);
+    }
+}

@@ -66,7 +66,7 @@ pub struct Audit {
     pub summary: AuditSummary,
     /// What was read.
     pub coverage: Coverage,
-    /// The episodes, most extra records first.
+    /// The episodes, the worst first.
     pub episodes: Vec<Episode>,
     /// The groups, most extra records first.
     pub groups: SortedGroups,
@@ -171,6 +171,7 @@ mod tests {
     use crate::audit::scripted::ScriptedSource;
     use crate::expression::Expression;
     use crate::finding::DuplicateGroup;
+    use crate::finding::Review;
     use crate::finding::Verdict;
     use crate::record::FieldPath;
     use crate::source::{Bound, RecordRange};
@@ -296,5 +297,98 @@ mod tests {
         assert_eq!(audit.summary.distinct_keys, 1);
         assert_eq!(audit.summary.records_audited, 3);
         assert_eq!(audit.summary.reversals.unwrap().in_groups, 0);
+    }
+
+    /// Charges and refunds of some customers, with no pattern that a person would see.
+    fn ledger() -> Vec<(i64, &'static str)> {
+        let mut state = 7_u64;
+        let mut next = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % below
+        };
+        let mut records = Vec::new();
+        for minute in 0..400 {
+            let kind = ["charge", "charge", "charge", "refund"][usize::try_from(next(4)).unwrap()];
+            let (id, customer) = (next(60), next(3));
+            let currency = ["USD", "EUR"][usize::try_from(id % 2).unwrap()];
+            // Charges of one id agree but for some, which are in dispute.
+            let amount = if kind == "charge" && id > 5 {
+                id
+            } else {
+                next(90)
+            };
+            let customer = if id > 9 { id % 11 } else { customer };
+            let document = format!(
+                r#"{{"id":{id},"type":"{kind}","amount":"{amount}.50","currency":"{currency}",
+                "customer":"cus_{customer}","n":{minute}}}"#
+            );
+            records.push((minute, &*document.leak()));
+        }
+        records
+    }
+
+    #[test]
+    fn records_groups_subjects_and_minutes_add_up_to_the_totals() {
+        let path = |text| Some(FieldPath::parse(text).unwrap());
+        let mut plan = with_reversals();
+        plan.impact.currency = path("currency");
+        plan.impact.subject = path("customer");
+        let mut audit = audit(&plan, &ledger(), &[]);
+        let groups = groups(&mut audit);
+        let summary = &audit.summary;
+        assert!(summary.amounts.len() == 2 && summary.reversals.unwrap().in_groups > 20);
+        for total in &summary.amounts {
+            let decimal = |text: &str| text.parse::<rust_decimal::Decimal>().unwrap();
+            let mut of_records = [rust_decimal::Decimal::ZERO; 4];
+            let mut of_groups = of_records;
+            for group in &groups {
+                let disputed = 2 * usize::from(group.review != Review::Ok);
+                for record in group.records.walk().map(Result::unwrap) {
+                    if record.currency != total.currency {
+                        continue;
+                    }
+                    let Some(reversal) = &record.reversal else {
+                        continue;
+                    };
+                    of_records[disputed] += decimal(record.amount.as_ref().unwrap());
+                    of_records[disputed + 1] += decimal(&reversal.reversed);
+                    let sum = decimal(&reversal.reversed) + decimal(&reversal.net);
+                    assert_eq!(Some(sum), record.amount.as_deref().map(decimal));
+                }
+                if let Some(amount) = group
+                    .amount
+                    .as_ref()
+                    .filter(|of| of.currency == total.currency)
+                {
+                    of_groups[disputed] += decimal(&amount.extra);
+                    of_groups[disputed + 1] += decimal(&amount.reversed);
+                }
+            }
+            let of_totals = [
+                &total.extra,
+                &total.reversed,
+                &total.conflicting,
+                &total.conflicting_reversed,
+            ]
+            .map(|text| decimal(text));
+            assert_eq!(of_records, of_totals);
+            assert_eq!(of_groups, of_totals);
+            assert!(of_totals.iter().all(|sum| !sum.is_zero()), "{of_totals:?}");
+            let subjects = summary.top_subjects.iter().flat_map(|of| &of.amounts);
+            let subjects = subjects.filter(|amount| amount.currency == total.currency);
+            let of_subjects: rust_decimal::Decimal =
+                subjects.map(|amount| decimal(&amount.extra)).sum();
+            assert_eq!(of_subjects, of_totals[0] + of_totals[2]);
+        }
+        let extra = |counts: &mut dyn Iterator<Item = u64>| counts.sum::<u64>();
+        let of_subjects = extra(&mut summary.top_subjects.iter().map(|of| of.extra_records));
+        let of_minutes = extra(&mut summary.timeline.counts().map(|(_, count)| count));
+        assert_eq!(
+            (of_subjects, of_minutes),
+            (summary.extra_records, summary.extra_records)
+        );
+        assert_eq!(summary.subjects, 11);
     }
 }

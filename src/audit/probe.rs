@@ -63,10 +63,14 @@ impl FieldProbe {
         };
         let mut values = vec![FieldValue::Missing; self.wanted.len()];
         reader.read(view, &mut values);
-        if values.iter().all(|value| *value == FieldValue::Missing) {
+        // What cannot be decoded shows nothing of what stands there.
+        let is_found = |value: &FieldValue<'_>| {
+            !matches!(value, FieldValue::Missing | FieldValue::Undecodable)
+        };
+        if !values.iter().any(is_found) {
             return;
         }
-        let mut found = values.iter().map(|value| *value != FieldValue::Missing);
+        let mut found = values.iter().map(is_found);
         self.wanted.retain(|_| !found.next().unwrap_or(false));
         self.rebuild();
     }
@@ -151,5 +155,101 @@ impl Sample {
     fn trim(&mut self) {
         self.undecodable.sort_unstable();
         self.undecodable.truncate(EXAMPLES_MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RecordBlock;
+    use crate::record::RecordSlot;
+
+    fn block(split: u32, values: &[&str]) -> RecordBlock {
+        let mut block = RecordBlock::default();
+        block.clear(SplitId(split));
+        for (position, value) in (0..).zip(values) {
+            let value = block.push_bytes(value.as_bytes());
+            block.slots.push(RecordSlot {
+                value,
+                line: position + 1,
+                ..RecordSlot::new(position)
+            });
+        }
+        block
+    }
+
+    #[test]
+    fn fields_that_no_record_has_are_named_with_their_option() {
+        let mut plan = AuditPlan::sample(&["id"]);
+        let path = |text: &str| FieldPath::parse(text).unwrap();
+        plan.impact.amount = Some(path("amount"));
+        plan.impact.subject = Some(path("customer"));
+        plan.dedup_key.ignore = vec![path("sent_at")];
+        let unseen = |values: &[&str]| -> Vec<String> {
+            let mut probe = FieldProbe::new(&plan);
+            block(0, values).views().for_each(|view| probe.look(view));
+            let named = probe.unseen().into_iter();
+            named
+                .map(|(flag, path)| format!("{flag} {}", path.short()))
+                .collect()
+        };
+        let all = ["--amount amount", "--subject customer", "--ignore sent_at"];
+        assert_eq!(unseen(&[]), all);
+        assert_eq!(unseen(&["{}", "no json", r#"{"amounts":1}"#]), all);
+        assert_eq!(unseen(&[r#"{"customer":null}"#]), [all[0], all[2]]);
+        let apart = [r#"{"amount":1}"#, r#"{"sent_at":2}"#, r#"{"customer":3}"#];
+        assert_eq!(unseen(&apart), [""; 0]);
+    }
+
+    /// Notes all records of a block as skipped for one reason.
+    fn noted(sample: &mut Sample, block: &RecordBlock, reason: SkipReason) {
+        let mut fields = FieldReader::new(vec![FieldPath::parse("id").unwrap()]);
+        for view in block.views() {
+            let mut values = [FieldValue::Missing];
+            fields.read(view, &mut values);
+            sample.note(view, reason, &mut fields);
+        }
+    }
+
+    #[test]
+    fn the_first_undecodable_records_are_kept_whatever_the_order_of_the_workers() {
+        let bad = ["{", "[1", "\"", "{\"id\"", "nul"];
+        let later = block(1, &bad);
+        let earlier = block(0, &bad[..2]);
+        let mut one = Sample::default();
+        noted(&mut one, &later, SkipReason::Undecodable);
+        noted(&mut one, &earlier, SkipReason::Undecodable);
+        let mut other = Sample::default();
+        noted(&mut other, &earlier, SkipReason::Undecodable);
+        let mut joined = Sample::default();
+        noted(&mut joined, &later, SkipReason::Undecodable);
+        joined.add(other);
+        assert_eq!(joined.undecodable, one.undecodable);
+        let places = one.undecodable.iter();
+        let places: Vec<(u32, u64)> = places.map(|of| (of.split.0, of.line)).collect();
+        assert_eq!(places, [(0, 1), (0, 2), (1, 1)]);
+        assert!(one.undecodable.iter().all(|of| !of.what.is_empty()));
+    }
+
+    #[test]
+    fn the_paths_of_the_first_record_without_the_dedup_key_are_kept() {
+        let mut sample = Sample::default();
+        noted(
+            &mut sample,
+            &block(3, &[r#"{"b":1}"#]),
+            SkipReason::MissingKey,
+        );
+        let mut other = Sample::default();
+        let first = block(2, &[r#"{"a":{"c":1}}"#, r#"{"z":1}"#]);
+        noted(&mut other, &first, SkipReason::MissingKey);
+        noted(&mut other, &block(0, &["{}"]), SkipReason::Filtered);
+        sample.add(other);
+        let (split, position, paths) = sample.existing_paths.unwrap();
+        assert_eq!((split, position), (SplitId(2), 0));
+        let has = |path: &str| paths.iter().any(|found| found == path);
+        assert!(
+            has("value.a.c") && !has("value.z") && !has("value.b"),
+            "{paths:?}"
+        );
     }
 }

@@ -78,7 +78,7 @@ impl DuplicateIndex {
 mod tests {
     use super::*;
 
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::thread;
 
     use proptest::prelude::*;
@@ -95,7 +95,7 @@ mod tests {
 
     fn naive(occurrences: &[Occurrence], within_millis: Option<i64>) -> Answer {
         let mut groups: BTreeMap<Fingerprint, Vec<&Occurrence>> = BTreeMap::new();
-        for occurrence in occurrences {
+        for occurrence in occurrences.iter().filter(|of| !of.is_reversal) {
             groups
                 .entry(occurrence.fingerprint)
                 .or_default()
@@ -113,6 +113,7 @@ mod tests {
             }
         };
         let mut places = Vec::new();
+        let mut suspected = BTreeSet::new();
         for group in groups.values() {
             for (number, occurrence) in group.iter().enumerate() {
                 let mut others = group
@@ -121,9 +122,13 @@ mod tests {
                     .filter(|(other, _)| *other != number);
                 if others.any(|(_, other)| are_close(occurrence, other)) {
                     places.push((occurrence.split, occurrence.position));
+                    suspected.insert(occurrence.fingerprint);
                 }
             }
         }
+        let reversals = occurrences.iter().filter(|of| of.is_reversal);
+        let reversals = reversals.filter(|of| suspected.contains(&of.fingerprint));
+        places.extend(reversals.map(|of| (of.split, of.position)));
         places.sort_unstable();
         Answer {
             distinct_fingerprints: u64::try_from(groups.len()).unwrap(),
@@ -242,8 +247,12 @@ mod tests {
             budget_bytes in prop_oneof![Just(0_u64), 0..200_000_u64, Just(1 << 24)],
             workers in 1..4_usize,
             is_weak: bool,
+            reversals in proptest::collection::vec(proptest::bool::weighted(0.1), 3000),
         ) {
-            let occurrences = occurrences(&keys, &times, is_weak);
+            let mut occurrences = occurrences(&keys, &times, is_weak);
+            for (occurrence, is_reversal) in occurrences.iter_mut().zip(reversals) {
+                occurrence.is_reversal = is_reversal;
+            }
             prop_assert_eq!(
                 indexed(&occurrences, within_millis, budget_bytes, workers),
                 naive(&occurrences, within_millis)

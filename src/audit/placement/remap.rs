@@ -218,3 +218,132 @@ fn text(value: FieldValue<'_>, scratch: &mut Vec<u8>) -> Option<String> {
 fn whole_number<T: std::str::FromStr>(value: FieldValue<'_>, scratch: &mut Vec<u8>) -> Option<T> {
     text(value, scratch)?.trim().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Payload;
+    use crate::record::RecordSlot;
+
+    fn plan(maps: &[(&str, &str)]) -> AuditPlan {
+        let mut plan = AuditPlan::sample(&["id"]);
+        let mapping = &mut plan.mapping;
+        for (name, path) in maps {
+            let path = FieldPath::parse(path).unwrap();
+            match *name {
+                "timestamp" => mapping.timestamp = Some((path, TimestampUnit::ByMagnitude)),
+                "topic" => mapping.topic = Some(path),
+                "partition" => mapping.partition = Some(path),
+                "offset" => mapping.offset = Some(path),
+                "key" => mapping.key = Some(path),
+                "value" => mapping.value = Some(path),
+                other => panic!("{other}"),
+            }
+        }
+        plan
+    }
+
+    fn block(values: &[&str]) -> RecordBlock {
+        let mut block = RecordBlock::default();
+        for (position, value) in (0..).zip(values) {
+            let value = block.push_bytes(value.as_bytes());
+            block.slots.push(RecordSlot {
+                value,
+                ..RecordSlot::new(position)
+            });
+        }
+        block
+    }
+
+    const PLACED: &str = r#"{"t":"charges","p":"2","o":7,"at":1768444200,"k":null,"v":{"id":1}}"#;
+
+    #[test]
+    fn mapped_fields_become_coordinates_key_and_value() {
+        let maps = [
+            ("timestamp", "at"),
+            ("topic", "t"),
+            ("partition", "p"),
+            ("offset", "o"),
+            ("key", "k"),
+            ("value", "v"),
+        ];
+        let mut remapper = Remapper::new(&plan(&maps));
+        let mut block = block(&[PLACED]);
+        remapper.apply(&mut block);
+        let view = block.view(0).unwrap();
+        let of = view.topic_partition().unwrap();
+        assert_eq!(
+            (&*of.topic, of.partition, view.offset()),
+            ("charges", 2, Some(7))
+        );
+        assert_eq!(view.timestamp().unwrap().millis, 1_768_444_200_000);
+        assert_eq!(view.key(), Payload::Null);
+        assert_eq!(view.value(), Payload::Bytes(br#"{"id":1}"#));
+        assert_eq!(remapper.unseen().count(), 0);
+    }
+
+    #[test]
+    fn a_coordinate_that_is_none_is_not_made_up() {
+        let maps = [("topic", "t"), ("partition", "p"), ("offset", "o")];
+        for value in [
+            r#"{"t":"","p":1,"o":1}"#,
+            r#"{"t":"a","p":"x","o":1}"#,
+            r#"{"t":"a","p":4294967296,"o":1}"#,
+            r#"{"p":1,"o":1}"#,
+        ] {
+            let mut block = block(&[value]);
+            Remapper::new(&plan(&maps)).apply(&mut block);
+            assert_eq!(block.view(0).unwrap().topic_partition(), None, "{value}");
+        }
+        for value in [r#"{"t":"a","p":1,"o":-1}"#, r#"{"t":"a","p":1,"o":1.5}"#] {
+            let mut block = block(&[value]);
+            Remapper::new(&plan(&maps)).apply(&mut block);
+            assert_eq!(block.view(0).unwrap().offset(), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_topic_is_assumed_only_where_none_is_mapped() {
+        let mut assumed = plan(&[("topic", "t"), ("partition", "p")]);
+        assumed.assume_topic = Some("assumed".into());
+        let mut block = block(&[r#"{"t":"own","p":1}"#, r#"{"p":1}"#, r#"{"t":"own"}"#]);
+        Remapper::new(&assumed).apply(&mut block);
+        let topics = block.views().map(RecordView::topic_partition);
+        let topics: Vec<Option<&str>> = topics.map(|of| of.map(|of| &*of.topic)).collect();
+        assert_eq!(topics, [Some("own"), Some("assumed"), None]);
+    }
+
+    #[test]
+    fn timestamps_that_are_none_are_remembered_for_the_last_block_only() {
+        let mut remapper = Remapper::new(&plan(&[("timestamp", "at")]));
+        let mut first = block(&[r#"{"at":"soon"}"#, r#"{"at":null}"#, r#"{"at":1768444200}"#]);
+        remapper.apply(&mut first);
+        let unreadable = [0, 1, 2].map(|index| remapper.is_timestamp_unreadable(index));
+        assert_eq!(unreadable, [true, false, false]);
+        remapper.apply(&mut block(&[PLACED]));
+        assert!(!remapper.is_timestamp_unreadable(0));
+    }
+
+    #[test]
+    fn what_the_source_records_itself_stands_and_what_no_record_has_is_named() {
+        let mut remapper = Remapper::new(&plan(&[("partition", "p"), ("offset", "none")]));
+        let mut block = block(&[r#"{"p":9}"#]);
+        let own = block.intern_topic_partition("own", 1);
+        block.slots[0].topic_partition = own;
+        block.slots[0].offset = 5;
+        remapper.apply(&mut block);
+        assert_eq!(block.view(0).unwrap().offset(), Some(5));
+        let unseen: Vec<String> = remapper.unseen().map(|(flag, _)| flag).collect();
+        assert_eq!(unseen, ["--map partition=", "--map offset="]);
+    }
+
+    #[test]
+    fn a_payload_that_cannot_be_read_is_a_defect_of_its_record() {
+        let mut remapper = Remapper::new(&plan(&[("value", "v")]));
+        let mut block = block(&["{\"v\":", r#"{"v":"x"}"#]);
+        remapper.apply(&mut block);
+        assert!(block.slots[0].defect.is_some());
+        assert_eq!(block.view(1).unwrap().value(), Payload::Bytes(b"x"));
+        assert_eq!(block.value_format, ValueFormat::Json);
+    }
+}

@@ -126,3 +126,134 @@ fn no_key_reason(plan: &AuditPlan, counts: &Counts) -> String {
         fields.join(",")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::SkippedRecords;
+    use crate::finding::{FileCoverage, GapReason, OffsetGap, PartitionCoverage};
+    use crate::record::TopicPartition;
+
+    fn partition(next_offset: i64, gaps: &[(i64, i64, GapReason)]) -> Coverage {
+        let gap = |(start, end, reason): &(i64, i64, GapReason)| OffsetGap {
+            start: *start,
+            end: *end,
+            reason: *reason,
+        };
+        Coverage {
+            partitions: vec![PartitionCoverage {
+                topic_partition: TopicPartition {
+                    topic: "t".into(),
+                    partition: 0,
+                },
+                log_start_offset: 0,
+                high_watermark: 100,
+                last_stable_offset: 100,
+                start_offset: 0,
+                end_offset: 100,
+                next_offset,
+                records_read: 0,
+                is_log_append_time: false,
+                gaps: gaps.iter().map(gap).collect(),
+                notes: Vec::new(),
+            }],
+            ..Coverage::default()
+        }
+    }
+
+    #[test]
+    fn each_gap_that_matters_is_named_once() {
+        for (next_offset, gaps, expected) in [
+            (100, &[][..], &[][..]),
+            (100, &[(3, 4, GapReason::Control)], &[]),
+            (
+                100,
+                &[(3, 9, GapReason::Corrupt)],
+                &["t-0: [3, 9) not read: corrupt"],
+            ),
+            (40, &[], &["t-0: [40, 100) not read"]),
+            (
+                40,
+                &[(3, 4, GapReason::Compacted)],
+                &["t-0: [40, 100) not read"],
+            ),
+            (
+                40,
+                &[(40, 100, GapReason::Stalled)],
+                &["t-0: [40, 100) not read: stalled"],
+            ),
+        ] {
+            assert_eq!(coverage_reasons(&partition(next_offset, gaps)), expected);
+        }
+        let mut coverage = Coverage::default();
+        coverage.files.push(FileCoverage {
+            path: "a.gz".to_owned(),
+            format: "jsonl".to_owned(),
+            format_reason: String::new(),
+            bytes: 1,
+            records_read: 1,
+            damage: Some("cut off".to_owned()),
+            notes: Vec::new(),
+        });
+        assert_eq!(coverage_reasons(&coverage), ["a.gz: cut off"]);
+    }
+
+    fn counts(records_audited: u64, missing_key: u64, undecodable: u64) -> Counts {
+        Counts {
+            records_read: records_audited + missing_key + undecodable,
+            records_audited,
+            skipped: SkippedRecords {
+                missing_key,
+                undecodable,
+                ..SkippedRecords::default()
+            },
+            ..Counts::default()
+        }
+    }
+
+    #[test]
+    fn what_the_records_leave_open_is_a_reason_unless_it_is_accepted() {
+        let reasons = |accept: &dyn Fn(&mut AuditPlan), counts: &Counts| {
+            let mut plan = AuditPlan::sample(&["id"]);
+            accept(&mut plan);
+            record_reasons(&plan, &[], counts)
+        };
+        let nothing = |_: &mut AuditPlan| {};
+        assert_eq!(reasons(&nothing, &counts(5, 0, 0)), [""; 0]);
+        assert_eq!(reasons(&nothing, &counts(5, 9, 0)), [""; 0]);
+        let few = reasons(&nothing, &counts(5, 0, 1_200));
+        assert!(
+            few[0].starts_with("1,200 records are undecodable, such as "),
+            "{few:?}"
+        );
+        let accepted = |plan: &mut AuditPlan| plan.acceptance.undecodable = 1_200;
+        assert_eq!(reasons(&accepted, &counts(5, 0, 1_200)), [""; 0]);
+        let none = reasons(&nothing, &counts(0, 0, 0));
+        assert_eq!(none, ["no record was read; `--allow-empty` accepts that"]);
+        let empty = |plan: &mut AuditPlan| plan.acceptance.empty = true;
+        assert_eq!(reasons(&empty, &counts(0, 0, 0)), [""; 0]);
+        // Records without the dedup key are never accepted as nothing at all.
+        let keyless = reasons(&empty, &counts(0, 3, 0));
+        assert_eq!(keyless, ["none of 3 records has the dedup key `id`"]);
+    }
+
+    #[test]
+    fn the_rate_of_missing_keys_may_be_reached_and_not_passed() {
+        let mut plan = AuditPlan::sample(&["id"]);
+        plan.acceptance.missing_rate = Some(0.5);
+        assert_eq!(
+            record_reasons(&plan, &[], &counts(500, 500, 7_000)).len(),
+            1
+        );
+        plan.acceptance.undecodable = 7_000;
+        assert_eq!(
+            record_reasons(&plan, &[], &counts(500, 500, 7_000)),
+            [""; 0]
+        );
+        let passed = record_reasons(&plan, &[], &counts(499, 501, 0));
+        let expected = "501 of 1,000 records lack the dedup key, more than --max-missing allows";
+        assert_eq!(passed, [expected]);
+        plan.acceptance.missing_rate = Some(0.0);
+        assert_eq!(record_reasons(&plan, &[], &counts(5, 0, 0)), [""; 0]);
+    }
+}
