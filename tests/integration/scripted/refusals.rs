@@ -38,6 +38,10 @@ fn a_topic_that_may_not_be_read_is_named_with_what_lacks_and_nothing_is_read() {
         assert_says(&outcome, 4, operations);
         assert!(outcome.stderr.contains("orders"), "{outcome}");
         assert!(!workspace.path().join("x.json").exists(), "{outcome}");
+        // A range of time looks at the first record of the log before all else.
+        let from = ["--from", "1970-01-01T00:00:00Z"];
+        let (_, outcome) = scan(&forbidden, (reader, PATIENCE_SECONDS), &from);
+        assert_says(&outcome, 4, operations);
         let hidden = broker(|script| script.topic_error = 29);
         let (_, outcome) = scan(&hidden, (reader, PATIENCE_SECONDS), &[]);
         assert_says(&outcome, 4, "ACL operations Describe and Read");

@@ -4,7 +4,7 @@ mod first_records;
 mod permissions;
 mod statements;
 
-pub(super) use permissions::check_permissions;
+pub(super) use permissions::PermissionCheck;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -1,9 +1,10 @@
 //! Finds out before the first record is read whether the topics may be read at all.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::record::{RecordBlock, SplitId};
+use crate::record::RecordBlock;
 use crate::source::kafka::ClientEvent;
 use crate::source::kafka::ClusterClient;
 use crate::source::kafka::FaultKind;
@@ -11,44 +12,76 @@ use crate::source::kafka::KafkaError;
 
 use super::PartitionPlan;
 
-/// Fails where a topic may not be read, and says what the user lacks. Returns what the client told
-/// meanwhile and will not tell again.
-pub(in crate::source::kafka) fn check_permissions(
-    client: &mut dyn ClusterClient,
-    plans: &[PartitionPlan],
-    wait: Duration,
-) -> Result<Vec<ClientEvent>, KafkaError> {
-    let deadline = Instant::now() + wait;
-    // Permissions are those of topics: one partition of each will do.
-    let mut open: BTreeMap<usize, &str> = BTreeMap::new();
-    for (index, plan) in plans.iter().enumerate() {
-        let topic = &*plan.topic_partition.topic;
-        if open.values().all(|&known| known != topic) {
-            let (start, end) = last_offset(plan);
-            client.read_from(index, start, end)?;
-            open.insert(index, topic);
+/// The question whether topics may be read, under way.
+pub(in crate::source::kafka) struct PermissionCheck {
+    deadline: Instant,
+    asked: Vec<usize>,
+    /// Partitions without an answer, with their topics.
+    open: BTreeMap<usize, String>,
+    answers: Answers,
+}
+
+impl PermissionCheck {
+    /// Asks about the topics of all plans; answers are waited for until `wait` is over.
+    pub(in crate::source::kafka) fn begin(
+        client: &mut dyn ClusterClient,
+        plans: &[PartitionPlan],
+        wait: Duration,
+    ) -> Result<Self, KafkaError> {
+        // Permissions are those of topics: one partition of each will do.
+        let mut topics = BTreeSet::new();
+        let mut open = BTreeMap::new();
+        for (index, plan) in plans.iter().enumerate() {
+            let topic = &*plan.topic_partition.topic;
+            if topics.insert(topic) {
+                let (start, end) = last_offset(plan);
+                client.read_from(index, start, end)?;
+                open.insert(index, topic.to_owned());
+            }
         }
+        Ok(Self {
+            deadline: Instant::now() + wait,
+            asked: open.keys().copied().collect(),
+            open,
+            answers: Answers::default(),
+        })
     }
-    let asked: Vec<usize> = open.keys().copied().collect();
-    let mut answers = Answers::default();
-    let mut block = RecordBlock::default();
-    while !open.is_empty() && Instant::now() < deadline {
-        block.clear(SplitId(0));
-        let wait = deadline.saturating_duration_since(Instant::now());
-        let event = client.poll(wait, &mut block)?;
-        if let Some(partition) = answers.take(event)
-            && let Some(topic) = open.remove(&partition)
-            && let Some(text) = answers.refusal.take()
+
+    /// Returns whether nothing more is waited for.
+    pub(in crate::source::kafka) fn is_over(&self) -> bool {
+        self.open.is_empty() || Instant::now() >= self.deadline
+    }
+
+    /// Waits for the next event and takes it in; what comes into the block is of no use.
+    pub(in crate::source::kafka) fn poll(
+        &mut self,
+        client: &mut dyn ClusterClient,
+        wait: Duration,
+        block: &mut RecordBlock,
+    ) -> Result<(), KafkaError> {
+        let event = client.poll(wait, block)?;
+        if let Some(partition) = self.answers.take(event)
+            && let Some(topic) = self.open.remove(&partition)
+            && let Some(text) = self.answers.refusal.take()
         {
-            answers.forbidden.push((topic.to_owned(), text));
+            self.answers.forbidden.push((topic, text));
         }
+        Ok(())
     }
-    for partition in asked {
-        client.pause(partition)?;
-    }
-    match answers.error() {
-        Some(error) => Err(error),
-        None => Ok(answers.told),
+
+    /// Fails where a topic may not be read, and says what the user lacks. Returns what the client
+    /// told meanwhile and will not tell again.
+    pub(in crate::source::kafka) fn finish(
+        self,
+        client: &mut dyn ClusterClient,
+    ) -> Result<Vec<ClientEvent>, KafkaError> {
+        for partition in self.asked {
+            client.pause(partition)?;
+        }
+        match self.answers.error() {
+            Some(error) => Err(error),
+            None => Ok(self.answers.told),
+        }
     }
 }
 

@@ -11,8 +11,7 @@ use crate::source::kafka::FaultKind;
 use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
 use crate::source::kafka::LogBounds;
-use crate::source::kafka::freeze::PartitionPlan;
-use crate::source::kafka::freeze::check_permissions;
+use crate::source::kafka::freeze::{PartitionPlan, PermissionCheck};
 use crate::source::kafka::scan::late_tail::LateTail;
 use crate::source::kafka::scan::outcome::{FinalState, coverage_of, partitions_added};
 use crate::source::kafka::scan::pace::Pace;
@@ -48,6 +47,7 @@ pub(in crate::source::kafka) struct Engine {
     no_bounds: NoBounds,
     pace: Pace,
     stall_timeout: Duration,
+    permissions: Option<PermissionCheck>,
 }
 
 /// Remembers for a moment that bounds cannot be had.
@@ -132,6 +132,7 @@ impl Engine {
             no_bounds: NoBounds::default(),
             pace: Pace::new(spec.max_rate_bytes),
             stall_timeout: spec.stall_timeout,
+            permissions: None,
         }
     }
 
@@ -151,8 +152,8 @@ impl Engine {
         &mut self,
         block: &mut RecordBlock,
     ) -> Result<Turn, KafkaError> {
-        if !self.is_started {
-            self.start()?;
+        if !self.is_started && !self.start(block)? {
+            return Ok(Turn::Nothing);
         }
         if self.is_over() {
             return Ok(Turn::Over);
@@ -183,21 +184,34 @@ impl Engine {
         Ok(Turn::Nothing)
     }
 
-    /// Begins all scans, once it is known that the topics may be read.
-    fn start(&mut self) -> Result<(), KafkaError> {
-        self.is_started = true;
-        let wait = self.stall_timeout.min(PERMISSION_WAIT);
-        let checked = check_permissions(&mut *self.client, &self.plans, wait);
+    /// Begins all scans, once it is known that the topics may be read. Returns whether they
+    /// have begun.
+    fn start(&mut self, block: &mut RecordBlock) -> Result<bool, KafkaError> {
+        let client = &mut *self.client;
+        let mut check = if let Some(check) = self.permissions.take() {
+            check
+        } else {
+            let wait = self.stall_timeout.min(PERMISSION_WAIT);
+            PermissionCheck::begin(client, &self.plans, wait)?
+        };
+        if !check.is_over() {
+            check.poll(client, POLL_WAIT, block)?;
+            self.permissions = Some(check);
+            return Ok(false);
+        }
+        let checked = check.finish(client);
         if checked.is_err() {
             // The other threads have nothing left to do.
             self.stop()?;
         }
         let told = checked?;
+        self.is_started = true;
         for partition in 0..self.scans.len() {
             self.advance(partition, ScanEvent::Start)?;
         }
         told.into_iter()
-            .try_for_each(|event| self.take_event(event))
+            .try_for_each(|event| self.take_event(event))?;
+        Ok(true)
     }
 
     /// Ends all scans that are not done.

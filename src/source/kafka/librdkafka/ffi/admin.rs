@@ -187,7 +187,7 @@ impl AdminCall {
         // SAFETY: the queue is valid; the event is owned and destroyed by its wrapper.
         let event = Event(unsafe { c::rd_kafka_queue_poll(self.queue, millis(wait)) });
         if event.0.is_null() {
-            return Err(native_error(codes::TIMED_OUT));
+            return Err(native_error(codes::LEADER_NOT_AVAILABLE));
         }
         let error = event.error();
         if error.code == 0 {
@@ -214,7 +214,7 @@ fn offset_answers(
 ) -> Vec<Result<i64, NativeError>> {
     let mut answers: Vec<_> = questions
         .iter()
-        .map(|_| Err(native_error(codes::TIMED_OUT)))
+        .map(|_| Err(native_error(codes::LEADER_NOT_AVAILABLE)))
         .collect();
     // SAFETY: the result and what it points to live as long as the event.
     let infos = unsafe {
@@ -242,15 +242,20 @@ fn offset_answers(
         };
         let index = places.get(&(name, partition)).copied();
         if let Some(answer) = index.and_then(|index: usize| answers.get_mut(index)) {
-            *answer = match code {
-                // −1 is an answer: no record is that late. What is below is none.
-                0 if offset < -1 => Err(native_error(codes::LEADER_NOT_AVAILABLE)),
-                0 => Ok(offset),
-                _ => Err(native_error(code)),
-            };
+            *answer = offset_answer(code, offset);
         }
     }
     answers
+}
+
+/// Returns an offset that is one, or −1 for none. Where the library could not ask, it tells of no
+/// error but of an offset below.
+fn offset_answer(code: i32, offset: i64) -> Result<i64, NativeError> {
+    match code {
+        0 if offset >= -1 => Ok(offset),
+        0 => Err(native_error(codes::LEADER_NOT_AVAILABLE)),
+        _ => Err(native_error(code)),
+    }
 }
 
 /// # Safety
@@ -283,5 +288,17 @@ unsafe fn topic_listing(topic: &c::rd_kafka_metadata_topic) -> TopicListing {
         topic: name,
         error,
         partitions,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_that_is_none_is_no_answer() {
+        let offset = |code, offset| offset_answer(code, offset).ok();
+        assert_eq!([offset(0, 7), offset(0, -1)], [Some(7), Some(-1)]);
+        assert_eq!([offset(0, -1001), offset(3, 7)], [None, None]);
     }
 }
