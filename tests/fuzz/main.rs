@@ -15,7 +15,7 @@
 //! | `reports` | texts that want to be more than text, through the whole program |
 //! | `rows` | the CSV cutter beside the `csv` crate |
 //! | `runs` | spilled runs that the disk gives back damaged |
-//! | `typed` | what people type: field paths, expressions, properties |
+//! | `typed` | what people type or hand over: field paths, expressions, options, files |
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,8 +1,14 @@
 //! What people type is understood or refused with a word, however it is garbled.
 
+use std::collections::BTreeSet;
+
+use dupaudit::cli::resolve::time::TimeContext;
+use dupaudit::cli::resolve::{duration, mapping, partitions, size, time};
+use dupaudit::cli::secret;
 use dupaudit::dedup_key::KeyField;
 use dupaudit::expression::{Evaluator, Expression};
 use dupaudit::record::{FieldPath, FieldValue};
+use dupaudit::report::read_group;
 use dupaudit::source::kafka::Properties;
 
 use crate::Target;
@@ -131,5 +137,66 @@ fn properties_files_are_understood_or_refused() {
             assert!(properties.get(name).is_some());
         }
         assert!(!format!("{properties:?}").is_empty());
+    });
+}
+
+const OPTION_WORDS: &[&[u8]] = &[
+    b"2026-01-15",
+    b"T02:30:00",
+    b"Z",
+    b"+14:00",
+    b"-",
+    b"h",
+    b"ms",
+    b"1.5",
+    b"GiB",
+    b"KB",
+    b"0-999999",
+    b"timestamp=",
+    b":ns",
+    b"60",
+    b"24:00",
+    b"password=",
+    b"//u:p@h",
+];
+
+#[test]
+fn options_are_understood_or_refused() {
+    let zones = [None, Some(time::parse_zone("Europe/Berlin").unwrap())];
+    Target::new("fixtures/corpus/options", OPTION_WORDS).run(|_, input| {
+        let text = String::from_utf8_lossy(&input[..input.len().min(500)]);
+        for zone in zones {
+            let now_millis = 1_768_444_200_000;
+            let _ = time::parse(&text, TimeContext { now_millis, zone });
+        }
+        let _ = (duration::parse(&text), size::parse(&text));
+        let _ = mapping::resolve(&[text.to_string()]);
+        let mut numbers = BTreeSet::new();
+        let _ = partitions::parse_into(&mut numbers, &text);
+        assert!(numbers.len() <= 1_000_000);
+        let masked = secret::masked(&text);
+        assert_eq!(
+            secret::masked(&masked),
+            masked,
+            "a mask hides no more the second time"
+        );
+    });
+}
+
+#[test]
+fn reports_are_read_back_or_refused() {
+    let words: &[&[u8]] = &[
+        b"\"groups\":[",
+        b"\"schema_version\":2",
+        b"null",
+        b"[[[[",
+        b"{\"id\":",
+    ];
+    Target::new("fixtures/corpus/report-read", words).run(|_, input| {
+        for id in ["g_", "g_a88fa5e9", ""] {
+            if let Err(error) = read_group(input, id) {
+                assert!(!error.to_string().is_empty());
+            }
+        }
     });
 }
