@@ -272,9 +272,9 @@ mod tests {
         assert_eq!(paths(&chain(90)).len(), 1);
         for source in [
             chain(110),
-            chain(7_000),
+            chain(8_000),
             format!("{}value.a{}", "(".repeat(3_000), ")".repeat(3_000)),
-            format!("1 {} == 2", "+ 1 ".repeat(3_000)),
+            format!("1{} == 2", "+1".repeat(8_000)),
         ] {
             assert!(Expression::compile(&source).is_err(), "{source}");
         }

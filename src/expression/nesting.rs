@@ -10,7 +10,7 @@ pub(super) const TEXT_BYTES_MAX: usize = 16 * 1024;
 pub(super) const DEPTH_MAX: usize = 100;
 
 /// Stack on which the longest text can be parsed, however deep it is.
-pub(super) const STACK_BYTES: usize = 256 * 1024 * 1024;
+pub(super) const STACK_BYTES: usize = 64 * 1024 * 1024;
 
 /// Returns the first part that lies deeper than is allowed, by its id.
 pub(super) fn too_deep(program: &Program) -> Option<u64> {
