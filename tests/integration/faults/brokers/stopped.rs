@@ -36,7 +36,7 @@ fn a_broker_killed_and_started_again_is_read_to_the_end() {
     };
     let topic = fill(&broker.cluster(), 2, RECORDS, 100);
     let seen = broker.cluster().read_all(&topic, "read_committed");
-    let kills = if is_soak() { 40 } else { 10 };
+    let kills = if is_soak() { 30 } else { 10 };
     let mut killed = 0;
     while killed < kills {
         let scans = READERS.map(|of| RunningScan::start(&broker.bootstrap, &topic, of, &SOON));
