@@ -59,6 +59,8 @@ pub(super) struct Counts {
     pub(super) unjudged_reversals: Unjudged,
     /// Of the records audited, those that take something back.
     pub(super) reversals: u64,
+    /// Records whose mapped time names no zone.
+    pub(super) zoneless: u64,
     /// Fields named beside the dedup key that no worker has seen: flag and path.
     pub(super) unseen: Option<Vec<(String, FieldPath)>>,
 }
@@ -79,6 +81,7 @@ impl Counts {
         self.unjudged.add(other.unjudged);
         self.unjudged_reversals.add(other.unjudged_reversals);
         self.reversals += other.reversals;
+        self.zoneless += other.zoneless;
         let unseen = other.unseen.unwrap_or_default();
         match &mut self.unseen {
             Some(kept) => kept.retain(|field| unseen.contains(field)),
@@ -223,6 +226,7 @@ impl<'a> Worker<'a> {
             // The others need not read on for an audit that has failed.
             self.shared.stop.stop();
         }
+        self.counts.zoneless = self.remapper.zoneless();
         let mapped = self.remapper.unseen();
         self.counts.unseen = Some(self.probe.unseen().into_iter().chain(mapped).collect());
         result.map(|()| (self.counts, self.index))

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono_tz::Tz;
+
 use crate::dedup_key::DedupKeySpec;
 use crate::expression::Expression;
 use crate::impact::ImpactSpec;
@@ -31,6 +33,8 @@ pub enum TimestampUnit {
 pub struct FieldMapping {
     /// The timestamp, with its unit.
     pub timestamp: Option<(FieldPath, TimestampUnit)>,
+    /// Zone of times that name none.
+    pub zone: Option<Tz>,
     /// The topic.
     pub topic: Option<FieldPath>,
     /// The partition.

@@ -323,10 +323,7 @@ impl<'a> DetailReader<'a> {
             canonical_key: Some(canonical),
             split: view.block().split.0,
             position: view.slot().position,
-            topic: topic_partition
-                .map(|known| &*known.topic)
-                .or(assumed)
-                .map(str::to_owned),
+            topic: view.topic().or(assumed).map(str::to_owned),
             partition: topic_partition.map(|known| known.partition),
             offset: view.offset(),
             timestamp_millis: timestamp.map(|timestamp| timestamp.millis),

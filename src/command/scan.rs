@@ -199,5 +199,6 @@ fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {
         reversal: plan.reversal.as_ref().map(ToString::to_string),
         from_millis: time(&plan.range.from),
         to_millis: time(&plan.range.to),
+        offset_range: plan.range.offsets_text(),
     }
 }

@@ -173,7 +173,9 @@ fn header_value<'a>(headers: Option<Headers<'a>>, name: &[u8]) -> FieldValue<'a>
 fn coordinate_value<'a>(view: RecordView<'a>, coordinate: &Root) -> FieldValue<'a> {
     let topic_partition = || view.topic_partition();
     let value = match coordinate {
-        Root::Topic => topic_partition().map(|place| FieldValue::Bytes(place.topic.as_bytes())),
+        Root::Topic => view
+            .topic()
+            .map(|topic| FieldValue::Bytes(topic.as_bytes())),
         Root::Partition => {
             topic_partition().map(|place| FieldValue::Integer(place.partition.into()))
         }

@@ -60,6 +60,8 @@ pub struct AuditHeader {
     pub from_millis: Option<i64>,
     /// End of the range asked for, milliseconds since the epoch.
     pub to_millis: Option<i64>,
+    /// Offsets at which the range asked for begins and ends, for people; nothing where it has none.
+    pub offset_range: Option<String>,
 }
 
 /// What is at risk in one currency, as plain decimals.

@@ -1,5 +1,6 @@
 //! A block of records in one buffer: what a reader fills and the first pass borrows from.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::record::{
@@ -37,6 +38,15 @@ impl Span {
             start: start_short,
             length,
         }
+    }
+
+    /// Returns where the bytes lie in their block, or nothing for null and unrecorded.
+    pub fn range(self) -> Option<Range<usize>> {
+        if self == Self::UNRECORDED || self == Self::NULL {
+            return None;
+        }
+        let start = usize::try_from(self.start).ok()?;
+        Some(start..start + usize::try_from(self.length).ok()?)
     }
 }
 
@@ -277,6 +287,16 @@ impl<'a> RecordView<'a> {
 
     /// Returns the topic partition, where the source says.
     pub fn topic_partition(self) -> Option<&'a TopicPartition> {
+        self.place()
+            .filter(|place| place.partition > TopicPartition::UNKNOWN)
+    }
+
+    /// Returns the topic, which may be known without the partition.
+    pub fn topic(self) -> Option<&'a str> {
+        self.place().map(|place| &*place.topic)
+    }
+
+    fn place(self) -> Option<&'a TopicPartition> {
         let index = usize::try_from(self.slot.topic_partition).ok()?;
         self.block.topic_partitions.get(index)
     }

@@ -30,6 +30,11 @@ pub struct TopicPartition {
     pub partition: i32,
 }
 
+impl TopicPartition {
+    /// Number that stands for a partition that is not known, where the topic is.
+    pub const UNKNOWN: i32 = -1;
+}
+
 impl fmt::Display for TopicPartition {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}-{}", self.topic, self.partition)

@@ -26,3 +26,64 @@ pub struct RecordRange {
     /// milliseconds; to its end where absent.
     pub late_millis: Option<i64>,
 }
+
+impl RecordRange {
+    /// Returns the offsets at which the range begins and ends, for people: half-open, such as
+    /// `offsets [5, 9)`, or `offsets [0=5 1=7, end)` where partitions differ.
+    pub fn offsets_text(&self) -> Option<String> {
+        let (from, to) = (shown(self.from.as_ref()), shown(self.to.as_ref()));
+        if from.is_none() && to.is_none() {
+            return None;
+        }
+        let from = from.unwrap_or_else(|| "start".to_owned());
+        let to = to.unwrap_or_else(|| "end".to_owned());
+        Some(format!("offsets [{from}, {to})"))
+    }
+}
+
+/// Returns an offset, or those of partitions; nothing for a time.
+fn shown(bound: Option<&Bound>) -> Option<String> {
+    match bound? {
+        Bound::Timestamp(_) => None,
+        Bound::Offset(offset) => Some(offset.to_string()),
+        Bound::PartitionOffsets(offsets) => {
+            let parts = offsets
+                .iter()
+                .map(|(partition, offset)| format!("{partition}={offset}"));
+            Some(parts.collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets_are_shown_half_open() {
+        let of_partitions = Bound::PartitionOffsets(BTreeMap::from([(0, 5), (1, 7)]));
+        let time = Bound::Timestamp(1);
+        for (from, to, expected) in [
+            (None, None, None),
+            (Some(time.clone()), None, None),
+            (
+                Some(Bound::Offset(5)),
+                Some(Bound::Offset(9)),
+                Some("offsets [5, 9)"),
+            ),
+            (Some(of_partitions), None, Some("offsets [0=5 1=7, end)")),
+            (
+                Some(time),
+                Some(Bound::Offset(9)),
+                Some("offsets [start, 9)"),
+            ),
+        ] {
+            let range = RecordRange {
+                from,
+                to,
+                ..RecordRange::default()
+            };
+            assert_eq!(range.offsets_text().as_deref(), expected);
+        }
+    }
+}

@@ -2,19 +2,40 @@
 
 use chrono::DateTime;
 use chrono::NaiveDateTime;
+use chrono::TimeZone;
+use chrono_tz::Tz;
 
 use crate::audit::plan::TimestampUnit;
 use crate::record::FieldValue;
 use crate::scan_json::field_text;
 
-/// Returns milliseconds since the epoch, or nothing where the value is no timestamp.
+/// A time that a plain log holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MappedTime {
+    /// Milliseconds since the epoch.
+    pub(super) millis: i64,
+    /// Whether it names no zone, so that it is one only by what was said of it.
+    pub(super) is_zoneless: bool,
+}
+
+impl MappedTime {
+    fn certain(millis: i64) -> Self {
+        Self {
+            millis,
+            is_zoneless: false,
+        }
+    }
+}
+
+/// Returns the time, or nothing where the value is no timestamp; `zone` is that of times that
+/// name none, UTC where it is not said.
 pub(super) fn parse_timestamp(
     value: FieldValue<'_>,
-    unit: TimestampUnit,
+    (unit, zone): (TimestampUnit, Option<Tz>),
     scratch: &mut Vec<u8>,
-) -> Option<i64> {
+) -> Option<MappedTime> {
     if let FieldValue::Integer(millis) = value {
-        return Some(millis);
+        return Some(MappedTime::certain(millis));
     }
     let text = std::str::from_utf8(field_text(value, scratch)?)
         .ok()?
@@ -23,23 +44,29 @@ pub(super) fn parse_timestamp(
     if text.bytes().all(is_number_like)
         && let Some(millis) = parse_number(text, unit)
     {
-        return Some(millis);
+        return Some(MappedTime::certain(millis));
     }
-    parse_calendar_time(text)
+    parse_calendar_time(text, zone.unwrap_or(Tz::UTC))
 }
 
-/// Without a zone the time is UTC, as databases and log shippers write it.
-fn parse_calendar_time(text: &str) -> Option<i64> {
+/// A time that clocks showed twice is the first of both; one that they skipped is none.
+fn parse_calendar_time(text: &str, zone: Tz) -> Option<MappedTime> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Some(time.timestamp_millis());
+        return Some(MappedTime::certain(time.timestamp_millis()));
     }
     if let Ok(time) = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z") {
-        return Some(time.timestamp_millis());
+        return Some(MappedTime::certain(time.timestamp_millis()));
     }
-    ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
+    let local = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f"]
         .iter()
-        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())
-        .map(|time| time.and_utc().timestamp_millis())
+        .find_map(|format| NaiveDateTime::parse_from_str(text, format).ok())?;
+    Some(MappedTime {
+        millis: zone
+            .from_local_datetime(&local)
+            .earliest()?
+            .timestamp_millis(),
+        is_zoneless: true,
+    })
 }
 
 /// Fractions count too: `1700000000.123` is seconds.
@@ -84,7 +111,27 @@ mod tests {
     use super::*;
 
     fn parse(text: &str, unit: TimestampUnit) -> Option<i64> {
-        parse_timestamp(FieldValue::Bytes(text.as_bytes()), unit, &mut Vec::new())
+        let value = FieldValue::Bytes(text.as_bytes());
+        parse_timestamp(value, (unit, None), &mut Vec::new()).map(|time| time.millis)
+    }
+
+    #[test]
+    fn times_without_a_zone_are_told_and_read_in_the_zone_asked_for() {
+        let parse = |text: &str, zone: Option<Tz>| {
+            let value = FieldValue::Bytes(text.as_bytes());
+            let how = (TimestampUnit::ByMagnitude, zone);
+            parse_timestamp(value, how, &mut Vec::new()).map(|time| (time.millis, time.is_zoneless))
+        };
+        let berlin = Some(Tz::Europe__Berlin);
+        let noon = 1_704_110_400_000;
+        assert_eq!(parse("2024-01-01 12:00:00", None), Some((noon, true)));
+        assert_eq!(parse("2024-01-01 13:00:00", berlin), Some((noon, true)));
+        assert_eq!(parse("2024-01-01T12:00:00Z", berlin), Some((noon, false)));
+        assert_eq!(parse("1704110400", berlin), Some((noon, false)));
+        // Twice that night, and never in that one.
+        let twice = parse("2024-10-27 02:30:00", berlin);
+        assert_eq!(twice, Some((1_729_989_000_000, true)));
+        assert_eq!(parse("2024-03-31 02:30:00", berlin), None);
     }
 
     #[test]

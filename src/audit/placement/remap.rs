@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono_tz::Tz;
+
 use crate::audit::placement::mapped_time::parse_timestamp;
 use crate::audit::plan::{AuditPlan, TimestampUnit};
 use crate::decode::FieldReader;
@@ -11,6 +13,7 @@ use crate::record::RecordBlock;
 use crate::record::RecordDefect;
 use crate::record::RecordView;
 use crate::record::Span;
+use crate::record::TopicPartition;
 use crate::record::ValueFormat;
 use crate::scan_json::field_text;
 
@@ -36,6 +39,10 @@ pub(in crate::audit) struct Remapper {
     /// Which fields were seen in any record.
     seen: [bool; TARGETS_MAX],
     assume_topic: Option<Arc<str>>,
+    /// Zone of mapped times that name none.
+    zone: Option<Tz>,
+    /// Records whose mapped time names no zone.
+    zoneless: u64,
     /// Indexes in the last block of records whose mapped timestamp is there but is none.
     unreadable_timestamps: Vec<usize>,
 }
@@ -45,6 +52,7 @@ pub(in crate::audit) struct Remapper {
 struct Mapped {
     timestamp_millis: Option<i64>,
     is_timestamp_unreadable: bool,
+    is_zoneless: bool,
     topic: Option<String>,
     partition: Option<i32>,
     offset: Option<i64>,
@@ -70,15 +78,23 @@ impl Target {
 }
 
 impl Mapped {
-    fn take(&mut self, target: Target, value: FieldValue<'_>, scratch: &mut Vec<u8>) {
+    fn take(
+        &mut self,
+        target: Target,
+        value: FieldValue<'_>,
+        (zone, scratch): (Option<Tz>, &mut Vec<u8>),
+    ) {
         match target {
             Target::Timestamp(unit) => {
-                self.timestamp_millis = parse_timestamp(value, unit, scratch);
-                self.is_timestamp_unreadable =
-                    self.timestamp_millis.is_none() && !value.is_absent();
+                let time = parse_timestamp(value, (unit, zone), scratch);
+                self.timestamp_millis = time.map(|time| time.millis);
+                self.is_zoneless = time.is_some_and(|time| time.is_zoneless);
+                self.is_timestamp_unreadable = time.is_none() && !value.is_absent();
             }
             Target::Topic => self.topic = text(value, scratch),
-            Target::Partition => self.partition = whole_number(value, scratch),
+            Target::Partition => {
+                self.partition = whole_number(value, scratch).filter(|number| *number >= 0);
+            }
             Target::Offset => {
                 self.offset = whole_number(value, scratch).filter(|offset| *offset >= 0);
             }
@@ -115,22 +131,31 @@ impl Remapper {
             targets,
             seen: [false; TARGETS_MAX],
             assume_topic: plan.assume_topic.clone(),
+            zone: mapping.zone,
+            zoneless: 0,
             unreadable_timestamps: Vec::new(),
         }
+    }
+
+    /// Returns how many records have a mapped time that names no zone.
+    pub(in crate::audit) fn zoneless(&self) -> u64 {
+        self.zoneless
     }
 
     /// Fills in what the block's records lack; records with coordinates of their own are left.
     pub(in crate::audit) fn apply(&mut self, block: &mut RecordBlock) {
         self.unreadable_timestamps.clear();
         if self.targets.is_empty() {
+            self.assume(block);
             return;
         }
         for index in 0..block.slots.len() {
             let Some(view) = block.view(index) else { break };
-            if view.topic_partition().is_some() || view.slot().defect.is_some() {
+            if view.topic().is_some() || view.slot().defect.is_some() {
                 continue;
             }
             let mapped = self.read_mapped(view);
+            self.zoneless += u64::from(mapped.is_zoneless);
             if mapped.is_timestamp_unreadable {
                 self.unreadable_timestamps.push(index);
             }
@@ -139,6 +164,19 @@ impl Remapper {
         if self.maps_value() {
             // What a cell holds is a value of its own, no longer a row.
             block.value_format = ValueFormat::Json;
+        }
+    }
+
+    /// Names the topic of records that name none.
+    fn assume(&self, block: &mut RecordBlock) {
+        let Some(topic) = self.assume_topic.as_deref() else {
+            return;
+        };
+        let place = block.intern_topic_partition(topic, TopicPartition::UNKNOWN);
+        for slot in &mut block.slots {
+            if slot.topic_partition == u32::MAX {
+                slot.topic_partition = place;
+            }
         }
     }
 
@@ -168,16 +206,17 @@ impl Remapper {
         self.reader.read(view, wanted.unwrap_or_default());
         for ((target, value), is_seen) in self.targets.iter().zip(values).zip(&mut self.seen) {
             *is_seen |= value != FieldValue::Missing;
-            mapped.take(*target, value, &mut scratch);
+            mapped.take(*target, value, (self.zone, &mut scratch));
         }
         mapped
     }
 
     fn fill(&self, block: &mut RecordBlock, index: usize, mapped: Mapped) {
         let topic = mapped.topic.as_deref().or(self.assume_topic.as_deref());
-        let topic_partition = match (topic, mapped.partition) {
-            (Some(topic), Some(partition)) => block.intern_topic_partition(topic, partition),
-            _ => u32::MAX,
+        let partition = mapped.partition.unwrap_or(TopicPartition::UNKNOWN);
+        let topic_partition = match topic {
+            Some(topic) => block.intern_topic_partition(topic, partition),
+            None => u32::MAX,
         };
         let mut span = |payload: MappedPayload| match payload {
             Some(bytes) => block.push_bytes(&bytes),

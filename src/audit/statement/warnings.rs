@@ -29,6 +29,7 @@ pub(super) fn warnings(
             ));
         }
     }
+    warnings.extend(zone_warning(plan, counts));
     if plan.impact.amount.is_some() && plan.impact.currency.is_none() && totals.groups > 0 {
         warnings.push("amounts are summed without `--currency`: is there only one?".to_owned());
     }
@@ -88,4 +89,16 @@ fn reversal_warnings(
         ));
     }
     warnings
+}
+
+/// Times without a zone are read all the same: which one was taken is said once.
+fn zone_warning(plan: &AuditPlan, counts: &Counts) -> Option<String> {
+    let (path, _) = plan.mapping.timestamp.as_ref()?;
+    let (path, times) = (path.short(), counted(counts.zoneless, "record"));
+    let is_stated = counts.zoneless > 0 && plan.mapping.zone.is_none();
+    is_stated.then(|| {
+        format!(
+            "`{path}` names no zone in {times}, and was read as UTC: `--tz ZONE` says otherwise"
+        )
+    })
 }

@@ -1,5 +1,7 @@
 //! `--map NAME=FIELD[:unit]`: where a plain log keeps what Kafka keeps beside the value.
 
+use chrono_tz::Tz;
+
 use crate::audit::{FieldMapping, TimestampUnit};
 use crate::cli::usage_error::UsageError;
 use crate::record::{FieldPath, Root};
@@ -15,11 +17,23 @@ const UNITS: [(&str, TimestampUnit); 4] = [
     (":ns", TimestampUnit::Nanoseconds),
 ];
 
-/// Returns what all `--map` options come to.
-pub fn resolve(texts: &[String]) -> Result<FieldMapping, UsageError> {
-    let mut mapping = FieldMapping::default();
+/// Returns what all `--map` options come to; `has_topic` where `--assume-topic` names one.
+pub fn resolve(
+    texts: &[String],
+    has_topic: bool,
+    zone: Option<Tz>,
+) -> Result<FieldMapping, UsageError> {
+    let mut mapping = FieldMapping {
+        zone,
+        ..FieldMapping::default()
+    };
     for text in texts {
         add(&mut mapping, text).map_err(|error| error.at("--map", text))?;
+    }
+    if mapping.partition.is_some() && mapping.topic.is_none() && !has_topic {
+        let message = "`--map partition=` needs the topic that the partition is of";
+        return Err(UsageError::new(message)
+            .hint("add --map topic=FIELD, or name one topic for all with --assume-topic NAME"));
     }
     Ok(mapping)
 }
@@ -85,7 +99,17 @@ mod tests {
 
     fn map(texts: &[&str]) -> Result<FieldMapping, UsageError> {
         let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
-        resolve(&texts)
+        resolve(&texts, false, None)
+    }
+
+    #[test]
+    fn a_partition_is_one_of_a_topic() {
+        let error = map(&["partition=p", "offset=o"]).unwrap_err();
+        assert!(error.message.contains("--map partition="), "{error:?}");
+        assert!(map(&["partition=p", "topic=t"]).is_ok());
+        assert!(map(&["topic=t"]).is_ok());
+        assert!(map(&["offset=o"]).is_ok());
+        assert!(resolve(&["partition=p".to_owned()], true, None).is_ok());
     }
 
     fn path(text: &str) -> FieldPath {
@@ -105,6 +129,7 @@ mod tests {
         .unwrap();
         let expected = FieldMapping {
             timestamp: Some((path("created"), TimestampUnit::ByMagnitude)),
+            zone: None,
             topic: Some(path("t")),
             partition: Some(path("p")),
             offset: Some(path("o")),

@@ -50,7 +50,11 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
     let partitions = kafka.as_ref().and_then(|kafka| kafka.partitions.as_ref());
     let plan = AuditPlan {
         dedup_key: dedup_key(flags)?,
-        mapping: mapping::resolve(&flags.sources.map)?,
+        mapping: mapping::resolve(
+            &flags.sources.map,
+            flags.sources.assume_topic.is_some(),
+            range::zone(&flags.range)?,
+        )?,
         assume_topic: flags.sources.assume_topic.as_deref().map(Into::into),
         range: range::resolve(&flags.range, partitions, context.now_millis)?,
         filter: filter(flags.dedup_key.filter.as_deref())?,

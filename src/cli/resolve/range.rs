@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono_tz::Tz;
+
 use crate::cli::flags::RangeFlags;
 use crate::cli::resolve::time::TimeContext;
 use crate::cli::resolve::{duration, partitions, time};
@@ -17,11 +19,10 @@ pub fn resolve(
     partitions: Option<&BTreeSet<i32>>,
     now_millis: i64,
 ) -> Result<RecordRange, UsageError> {
-    let zone = match &flags.tz {
-        Some(text) => Some(time::parse_zone(text).map_err(|error| error.at("--tz", text))?),
-        None => None,
+    let context = TimeContext {
+        now_millis,
+        zone: zone(flags)?,
     };
-    let context = TimeContext { now_millis, zone };
     let bound = |option: &str, text: &Option<String>| {
         text.as_deref()
             .map(|text| {
@@ -42,6 +43,12 @@ pub fn resolve(
         to,
         look_back_millis,
     })
+}
+
+/// Returns the zone of times that name none.
+pub fn zone(flags: &RangeFlags) -> Result<Option<Tz>, UsageError> {
+    let parse = |text: &String| time::parse_zone(text).map_err(|error| error.at("--tz", text));
+    flags.tz.as_ref().map(parse).transpose()
 }
 
 fn parse_bound(text: &str, context: TimeContext) -> Result<Bound, UsageError> {

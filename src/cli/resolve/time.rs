@@ -38,7 +38,8 @@ pub fn parse(text: &str, context: TimeContext) -> Result<i64, UsageError> {
         return context
             .now_millis
             .checked_sub(millis)
-            .ok_or_else(|| UsageError::new("the time is too long ago"));
+            .filter(|&millis| DateTime::from_timestamp_millis(millis).is_some())
+            .ok_or_else(|| UsageError::new("the time is too long ago").hint(HINT));
     }
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return start_of_day(date, context.zone.unwrap_or(Tz::UTC));
@@ -198,6 +199,15 @@ mod tests {
         assert_eq!(utc("2026-01-15T02:30:00.0000001Z"), Ok(NOW + 1));
         assert_eq!(utc("2026-01-15T02:30:00.001000001Z"), Ok(NOW + 2));
         assert_eq!(utc("1969-12-31T23:59:59.9999Z"), Ok(0));
+    }
+
+    #[test]
+    fn a_time_before_all_times_is_an_error() {
+        for text in ["-99999999999d", "-9223372036854775807ms", "-15000000w"] {
+            let error = utc(text).unwrap_err();
+            assert_eq!(error.message, "the time is too long ago", "{text}");
+        }
+        assert!(utc("-9000000d").is_ok());
     }
 
     #[test]

@@ -256,6 +256,7 @@ fn header() -> AuditHeader {
         reversal: None,
         from_millis: Some(START_MILLIS),
         to_millis: Some(START_MILLIS + 2_400_000),
+        offset_range: None,
     }
 }
 

@@ -83,12 +83,15 @@ pub(super) fn range(screen: &mut Screen, report: &ReportHead<'_>) {
         (Some(from), Some(to)) => parts.push(from_to(from, to)),
         (Some(from), None) => parts.push(format!("from {} UTC", date_and_time(from))),
         (None, Some(to)) => parts.push(format!("before {} UTC", date_and_time(to))),
+        // What was asked for in offsets is said in offsets.
+        (None, None) if header.offset_range.is_some() => {}
         (None, None) => {
             if let Some(span) = report.summary.audited_span {
                 parts.push(from_to(span.first_millis, span.last_millis));
             }
         }
     }
+    parts.extend(header.offset_range.clone());
     let types: Vec<_> = report
         .summary
         .timestamp_types

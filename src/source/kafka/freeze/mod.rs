@@ -259,7 +259,7 @@ pub fn freeze(
     })?;
     let first_offsets = match spec.range.from {
         Some(Bound::Timestamp(millis)) => {
-            let millis = millis.saturating_sub(spec.range.look_back_millis);
+            let millis = millis.saturating_sub(spec.range.look_back_millis).max(0);
             let answers = until_answered(partitions, deadline, |indexes| {
                 client.offsets_for_timestamp(indexes, millis, rest_of(deadline))
             })?;
