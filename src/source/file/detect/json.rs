@@ -257,13 +257,14 @@ fn whole_documents(sample: Sample<'_>, framing: Framing, lead_bytes: usize) -> V
     documents
 }
 
-/// Returns whose envelopes the documents are, and why, where all that are JSON objects are.
+/// Returns whose envelopes the documents are, and why, where most of those that are JSON objects
+/// are; the others are no records of another kind, but envelopes that cannot be opened.
 fn envelopes(documents: &[&[u8]], word: &str) -> Option<(EnvelopeKind, String)> {
     let count = |kind: EnvelopeKind| {
-        let mut count = 0;
+        let (mut sure, mut others) = (0, 0);
         for document in documents {
             match kind.parse(document) {
-                Ok(envelope) if kind.is_sure(&envelope) => count += 1,
+                Ok(envelope) if kind.is_sure(&envelope) => sure += 1,
                 // Cut or garbled, which says nothing about the format.
                 Err(RecordDefect::InvalidText) => {}
                 Ok(_)
@@ -272,25 +273,27 @@ fn envelopes(documents: &[&[u8]], word: &str) -> Option<(EnvelopeKind, String)> 
                     | RecordDefect::WrongCellCount
                     | RecordDefect::InvalidEnvelope
                     | RecordDefect::InvalidHeaders,
-                ) => return 0,
+                ) => others += 1,
             }
         }
-        count
+        (sure, others)
     };
     let kinds = EnvelopeKind::ALL.into_iter();
-    let (kind, count) = kinds
+    let (kind, (sure, others)) = kinds
         .map(|kind| (kind, count(kind)))
-        .find(|(_, count)| *count > 0)?;
+        .find(|(_, (sure, others))| sure > others)?;
     // Both write the same members, in another order.
     let kind = if kind == EnvelopeKind::Kafkactl && starts_with_value(documents) {
         EnvelopeKind::KafkaUi
     } else {
         kind
     };
-    let which = match (count, word) {
+    let all = sure + others;
+    let which = match (sure, word) {
+        _ if others > 0 => format!("{sure} of the first {all} {word} are JSON objects"),
         (1, "lines") => "the first line is a JSON object".to_owned(),
-        (_, "lines") => format!("the first {count} lines are JSON objects"),
-        (_, word) => format!("the first {count} {word} are JSON objects"),
+        (_, "lines") => format!("the first {sure} lines are JSON objects"),
+        (_, word) => format!("the first {sure} {word} are JSON objects"),
     };
     Some((kind, format!("{which} {}", kind.signs())))
 }

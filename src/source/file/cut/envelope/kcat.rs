@@ -1,9 +1,10 @@
 //! The envelopes of `kcat -J`.
 
 use crate::record::{RecordDefect, TimestampType};
+use crate::source::file::cut::envelope::parts::integer;
 use crate::source::file::cut::envelope::parts::{Part, members};
 use crate::source::file::cut::envelope::{Content, Envelope, HeaderList};
-use crate::source::file::cut::envelope::{content_of, millis_of, offset_of, partition_of};
+use crate::source::file::cut::envelope::{content_of, millis_of, partition_of};
 
 /// All members that kcat writes. `unknown` is a slip of version 1.3.1-65, for `ts`.
 const MEMBERS: [&str; 14] = [
@@ -67,7 +68,7 @@ fn assemble(line: &[u8], parts: [Part; MEMBERS.len()]) -> Option<Envelope> {
     Some(Envelope {
         topic,
         partition: Some(partition_of(line, &partition)?),
-        offset: Some(offset_of(line, &offset)?),
+        offset: Some(offset_or_unknown(line, &offset)?).filter(|&offset| offset >= 0),
         timestamp_type,
         timestamp_millis,
         headers: match headers {
@@ -86,4 +87,9 @@ fn assemble(line: &[u8], parts: [Part; MEMBERS.len()]) -> Option<Envelope> {
             Content::Unrecorded
         },
     })
+}
+
+/// Returns the offset, or −1, Kafka's word for one that is not known.
+fn offset_or_unknown(line: &[u8], part: &Part) -> Option<i64> {
+    integer(line, part).filter(|&offset| offset >= -1)
 }
