@@ -1,6 +1,6 @@
 //! What was typed as files, with directories walked and every file once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::fs::DirEntry;
 use std::os::unix::fs::FileTypeExt;
@@ -30,6 +30,7 @@ pub fn expand(paths: &[PathBuf]) -> Result<FileList, FileError> {
     for path in paths {
         walk.add_typed(path)?;
     }
+    walk.leave_out_siblings();
     Ok(walk.list)
 }
 
@@ -44,6 +45,8 @@ struct Walk {
     has_stdin: bool,
     /// Device and inode of every file in the list, with the path that it is listed under.
     seen: HashMap<(u64, u64), PathBuf>,
+    /// Files walked over that hold keys or headers of another file's records.
+    siblings: Vec<PathBuf>,
 }
 
 impl Walk {
@@ -173,9 +176,7 @@ impl Walk {
             return Ok(Some(path));
         }
         if entry.file_name().to_str().is_some_and(sink::is_sibling) {
-            self.note(format!(
-                "`{shown}` holds keys or headers of another file's records and was left out"
-            ));
+            self.siblings.push(path);
         } else if metadata.is_file() {
             self.add_file(path, &metadata);
         } else {
@@ -195,6 +196,31 @@ impl Walk {
         }
         self.seen.insert(identity, path.clone());
         self.list.paths.push(path);
+    }
+
+    /// Keys and headers are joined to their records where these are read; named alone, they are
+    /// read as they are.
+    fn leave_out_siblings(&mut self) {
+        let name_of = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+        let stem_of = |path: &PathBuf| {
+            let name = name_of(path).filter(|name| !sink::is_sibling(name))?;
+            Some(path.with_file_name(sink::stem_of_file(&name)?))
+        };
+        let stems: HashSet<PathBuf> = self.list.paths.iter().filter_map(stem_of).collect();
+        let is_joined = |path: &PathBuf| {
+            let name = name_of(path);
+            let stem = name.as_deref().and_then(sink::stem_of_values);
+            stem.is_some_and(|stem| stems.contains(&path.with_file_name(stem)))
+        };
+        self.list.paths.retain(|path| !is_joined(path));
+        for path in std::mem::take(&mut self.siblings) {
+            if !is_joined(&path) {
+                let shown = path.display();
+                self.note(format!(
+                    "`{shown}` holds keys or headers of a file that is not there; it was left out"
+                ));
+            }
+        }
     }
 
     fn note(&mut self, note: String) {
@@ -243,6 +269,23 @@ mod tests {
         assert_eq!(names(&list, root.path()), ["-", "second"]);
         // `first` typed, both in the directory, the directory without a new file, stdin again.
         assert_eq!(list.notes.len(), 5, "{:?}", list.notes);
+    }
+
+    #[test]
+    fn siblings_are_left_to_the_file_that_they_belong_to() {
+        let root = tempfile::tempdir().unwrap();
+        let orphan = "t+0+0000000007.keys.json";
+        let values = ["t+0+0000000000.json", "t+0+0000000000.keys.json"];
+        for name in values.iter().chain([&orphan]) {
+            fs::write(root.path().join(name), "").unwrap();
+        }
+        let walked = expand(&[root.path().to_owned()]).unwrap();
+        assert_eq!(names(&walked, root.path()), values[..1]);
+        assert_eq!(walked.notes.len(), 1, "{:?}", walked.notes);
+        assert!(walked.notes[0].contains(orphan), "{:?}", walked.notes);
+        let typed = [values[1], values[0], orphan].map(|name| root.path().join(name));
+        let typed = expand(&typed).unwrap();
+        assert_eq!(names(&typed, root.path()), [values[0], orphan]);
     }
 
     #[test]

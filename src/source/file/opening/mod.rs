@@ -2,6 +2,7 @@
 
 pub(crate) mod peek;
 pub(crate) mod recognise;
+mod sinks;
 pub(crate) mod whole;
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use crate::source::file::container::parquet::ParquetSource;
 use crate::source::file::opening::recognise::{Binary, Head};
 use crate::source::file::opening::whole::WholeFile;
 use crate::source::file::segment::{PartitionLog, SegmentFile, SegmentSource, names};
-use crate::source::file::sink::{SinkName, SinkNaming, SinkSource};
+use crate::source::file::sink::{ColumnStore, SinkName};
 use crate::source::file::unpack::UnpackedStream;
 use crate::source::file::unpack::compression::Compression;
 use crate::source::file::unpack::stored::{Meter, RegularFile, StoredReader};
@@ -49,6 +50,8 @@ pub struct FileOpener<'a> {
     options: &'a FileOptions,
     stop: StopFlag,
     logs: HashMap<PathBuf, Arc<PartitionLog>>,
+    /// Where keys and headers of sinks are kept.
+    columns: Arc<ColumnStore>,
 }
 
 impl<'a> FileOpener<'a> {
@@ -58,47 +61,17 @@ impl<'a> FileOpener<'a> {
             options,
             stop,
             logs: HashMap::new(),
+            columns: Arc::new(ColumnStore::new(&options.spill_dir)),
         }
     }
 
     /// Opens a file, `-` for standard input.
     pub fn open(&mut self, path: &Path, split: SplitId) -> Result<OpenedFile, FileError> {
-        let opened = self.open_as_it_is(path, split)?;
         let name = path.file_name().and_then(|name| name.to_str());
-        match name.and_then(SinkName::parse) {
-            Some(name) if !opened.names_topics && path.is_file() => {
-                self.open_sink(path, opened, name, split)
-            }
-            Some(_) | None => Ok(opened),
+        match name.and_then(SinkName::parse).filter(|_| path.is_file()) {
+            Some(name) => self.open_sink(path, name, split),
+            None => self.open_as_it_is(path, split),
         }
-    }
-
-    /// Adds what a sink's path says.
-    fn open_sink(
-        &mut self,
-        path: &Path,
-        opened: OpenedFile,
-        name: SinkName,
-        split: SplitId,
-    ) -> Result<OpenedFile, FileError> {
-        let naming = name.naming;
-        let end = name.end.or_else(|| {
-            let real = fs::canonicalize(path).ok()?;
-            name.next_start(real.parent()?)
-        });
-        if naming == SinkNaming::Aiven && end.is_none() {
-            return Ok(opened);
-        }
-        let counted = self.open_as_it_is(path, split)?;
-        let source = SinkSource::new(opened.source, counted.source, name, end);
-        if naming == SinkNaming::Aiven && !source.has_offsets() {
-            // Any file may be called so.
-            return self.open_as_it_is(path, split);
-        }
-        Ok(OpenedFile {
-            source: Box::new(source),
-            names_topics: true,
-        })
     }
 
     fn open_as_it_is(&mut self, path: &Path, split: SplitId) -> Result<OpenedFile, FileError> {

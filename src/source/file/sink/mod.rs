@@ -1,15 +1,21 @@
 //! Files that Kafka Connect sinks wrote: their paths say topic, partition and first offset.
 
+mod column;
+pub(crate) mod siblings;
 pub(crate) mod source;
 #[cfg(test)]
 mod tests;
+pub(crate) mod wrapping;
 
 use std::fs;
 use std::path::Path;
 
 use crate::record::TopicPartition;
 
+pub(crate) use column::ColumnStore;
+pub(crate) use siblings::{Sibling, SiblingKind};
 pub(crate) use source::SinkSource;
+pub(crate) use wrapping::Wrapping;
 
 /// How a path says what it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,13 +62,31 @@ impl SinkName {
 
 /// Returns whether a file holds the keys or headers of another file's records.
 pub(crate) fn is_sibling(name: &str) -> bool {
-    let Some((_, last)) = name.rsplit_once('+') else {
-        return false;
-    };
-    let (_, ends) = split_number(last);
-    [".keys.", ".headers."]
+    SiblingKind::ALL
         .iter()
-        .any(|of| ends.starts_with(of))
+        .any(|kind| split_sibling(name, *kind).is_some())
+}
+
+/// Returns the name, up to its ending, of the file whose keys or headers a file holds.
+pub(crate) fn stem_of_values(name: &str) -> Option<&str> {
+    let stem_of = |kind: &SiblingKind| split_sibling(name, *kind).map(|(stem, _)| stem);
+    SiblingKind::ALL.iter().find_map(stem_of)
+}
+
+/// Returns the name of a file, up to its ending, that siblings of it share.
+pub(crate) fn stem_of_file(name: &str) -> Option<&str> {
+    let plus = name.rfind('+')?;
+    let (digits, _) = split_number(name.get(plus + 1..)?);
+    name.get(..plus + 1 + digits.len())
+}
+
+/// Takes `orders+0+0000000042.keys.json` apart into `orders+0+0000000042` and `json`.
+fn split_sibling(name: &str, kind: SiblingKind) -> Option<(&str, &str)> {
+    let plus = name.rfind('+')?;
+    let (_, ends) = split_number(name.get(plus + 1..)?);
+    let ending = ends.strip_prefix(kind.mark())?;
+    let stem = name.get(..name.len() - ends.len())?;
+    Some((stem, ending))
 }
 
 /// `orders+0+0000000042.json.gz`, `orders+0+0000000042+0000000053.avro`.
@@ -183,5 +207,8 @@ mod name_tests {
             assert_eq!(shown(name), None, "{name}");
         }
         assert!(is_sibling("orders+0+0000000042.keys.json"));
+        let name = "orders+0+0000000042.headers.snappy.parquet";
+        assert_eq!(stem_of_values(name), Some("orders+0+0000000042"));
+        assert_eq!(stem_of_values("orders+0+0000000042.json"), None);
     }
 }

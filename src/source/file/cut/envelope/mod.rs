@@ -185,7 +185,7 @@ fn millis_of(line: &[u8], part: &Part) -> Option<i64> {
 }
 
 /// Returns a key or value that is a string, or any other JSON value as it is written.
-fn content_of(part: Part) -> Content {
+pub(crate) fn content_of(part: Part) -> Content {
     match part {
         Part::Absent => Content::Unrecorded,
         Part::Null => Content::Null,

@@ -110,7 +110,7 @@ impl Opener<'_> {
     }
 
     /// Returns the span of the headers, or nothing where they are none.
-    fn headers(&mut self, list: &HeaderList) -> Option<Span> {
+    pub(crate) fn headers(&mut self, list: &HeaderList) -> Option<Span> {
         match list {
             HeaderList::Unrecorded => return Some(Span::UNRECORDED),
             HeaderList::Nothing => return Some(Span::new(0, 0)),
@@ -166,11 +166,15 @@ impl Opener<'_> {
         match members.parts {
             // Redpanda Console puts the value into an object of its own.
             [Part::Text(name), Part::Json(value)] => {
-                match console::payload(self.line, &Part::Json(value)) {
+                match console::payload(self.line, &Part::Json(value.clone())) {
                     Some(Content::Text(text)) => self.push_header(&name, Part::Text(text), false),
                     Some(Content::Json(place)) => self.push_header(&name, Part::Json(place), false),
                     Some(Content::Null) => self.push_header(&name, Part::Null, false),
                     Some(Content::Base64(text)) => self.push_console_header(&name, &text),
+                    // Sinks of Kafka Connect write numbers as numbers.
+                    None if self.line.get(value.start) != Some(&b'{') => {
+                        self.push_header(&name, Part::Json(value), false)
+                    }
                     Some(Content::Unrecorded) | None => false,
                 }
             }
