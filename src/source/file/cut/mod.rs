@@ -21,6 +21,7 @@ use crate::source::file::mark_ends;
 use crate::source::file::mark_ends::Marks;
 use crate::source::file::row_ends::RecordEnds;
 use crate::source::file::unpack::length_u64;
+use crate::source::kafka::Isolation;
 
 /// One record as it lies in the block.
 struct Piece {
@@ -40,6 +41,8 @@ pub(crate) struct Cutter {
     pub(crate) layout: Layout,
     pub(crate) line_bytes_max: usize,
     pub(crate) assume_topic: Option<Arc<str>>,
+    /// Which transactions of dumps count.
+    pub(crate) isolation: Isolation,
 }
 
 impl Cutter {

@@ -7,11 +7,14 @@ use crate::source::file::cut::layout::Body;
 use crate::source::file::cut::text::batch_line;
 use crate::source::file::cut::text::console_line::{ConsoleShape, push_headers};
 use crate::source::file::cut::text::dump_log::{LINE_MARKS, Segments};
-use crate::source::file::cut::text::dump_log::{is_old_batch, parse, topic_partition};
+use crate::source::file::cut::text::dump_log::{head, is_old_batch, parse, topic_partition};
+use crate::source::file::cut::text::dump_survey::{BatchHead, Log};
 use crate::source::file::cut::text::{logfmt, otel, table};
 use crate::source::file::cut::{Cutter, Piece, for_each_marked};
 use crate::source::file::row_ends::RecordEnds;
+use crate::source::file::segment::transactions::Fate;
 use crate::source::file::unpack::length_u64;
+use crate::source::kafka::Isolation;
 
 impl Cutter {
     /// Adds what a piece holds: mostly one record.
@@ -91,28 +94,34 @@ impl Cutter {
     ) {
         let mut place = segments.at(start.byte_offset);
         let mut batch = u32::MAX;
-        let mut is_data = true;
+        let mut is_wanted = true;
         for_each_marked(bytes, from, start, LINE_MARKS, |piece| {
             let text = bytes.get(piece.place.clone()).unwrap_or_default();
             if text.starts_with(b"Dumping ") {
-                (place, batch, is_data) = (topic_partition(text), u32::MAX, true);
+                (place, batch, is_wanted) = (topic_partition(text), u32::MAX, true);
             } else if text.starts_with(b"baseOffset: ") {
                 let line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
-                is_data = batch_line::field(line, "isControl") != Some("true");
-                batch = batch_line::stamp(line).map_or(u32::MAX, |stamp| {
+                let head = BatchHead::of(line);
+                let fate = fate(segments, &place, &head);
+                is_wanted = !head.is_control() && self.wants(fate);
+                batch = batch_line::stamp(line).map_or(u32::MAX, |mut stamp| {
+                    stamp.is_aborted = Some(fate == Fate::Aborted);
                     block.batches.push(stamp);
                     u32::try_from(block.batches.len() - 1).unwrap_or(u32::MAX)
                 });
                 return;
             }
             if text.starts_with(b"offset: ") {
-                // Of Kafka 2.2 and older, or a message set; neither tells more of a batch.
-                (is_data, batch) = (true, u32::MAX);
+                // Of Kafka 2.2 and older, each of which says itself what it belongs to, or a
+                // message set, which is of no transaction.
+                batch = u32::MAX;
                 if is_old_batch(text) {
+                    is_wanted = true;
                     return;
                 }
+                is_wanted = self.wants(fate(segments, &place, &BatchHead::of(head(text))));
             }
-            if is_data && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
+            if is_wanted && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
                 let topic = place.as_ref().map(|(topic, partition)| {
                     let topic = self.assume_topic.as_deref().unwrap_or(topic);
                     block.intern_topic_partition(topic, *partition)
@@ -120,6 +129,11 @@ impl Cutter {
                 self.add_dumped(&piece, text, (topic.unwrap_or(u32::MAX), batch), block);
             }
         });
+    }
+
+    /// Returns whether records of such a transaction are read.
+    fn wants(&self, fate: Fate) -> bool {
+        fate == Fate::Committed || self.isolation == Isolation::ReadUncommitted
     }
 
     fn add_dumped(
@@ -157,6 +171,11 @@ impl Cutter {
         }
         block.slots.push(slot);
     }
+}
+
+fn fate(segments: &Segments, log: &Log, batch: &BatchHead) -> Fate {
+    let survey = segments.survey();
+    survey.map_or(Fate::Committed, |survey| survey.fate(log, batch))
 }
 
 impl Opener<'_> {

@@ -158,7 +158,11 @@ impl HeaderWalk<'_> {
         bytes.truncate(count);
         match BatchReader::new(&bytes, position).next() {
             Some(BatchEvent::Control { header, marker }) => {
-                transactions.note_marker(&header, marker);
+                transactions.note_marker(
+                    header.stamp.producer_id,
+                    header.stamp.base_offset,
+                    marker,
+                );
                 Ok(true)
             }
             Some(BatchEvent::Data(_) | BatchEvent::Damaged(_) | BatchEvent::Incomplete { .. })
@@ -181,12 +185,16 @@ impl HeaderWalk<'_> {
             for piece in &pieces {
                 match piece {
                     Piece::Data { header, .. } => {
-                        transactions.note_records(header);
+                        transactions.note_records(&header.stamp);
                         self.outline
                             .note(header.offsets().start, header.offsets().end);
                     }
                     Piece::Control { header, marker } => {
-                        transactions.note_marker(header, *marker);
+                        transactions.note_marker(
+                            header.stamp.producer_id,
+                            header.stamp.base_offset,
+                            *marker,
+                        );
                         self.outline
                             .note(header.offsets().start, header.offsets().end);
                     }

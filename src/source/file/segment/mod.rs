@@ -6,10 +6,10 @@ pub(crate) mod names;
 pub(crate) mod partition_log;
 mod revisit;
 pub(crate) mod source;
-mod statement;
+pub(crate) mod statement;
 #[cfg(test)]
 mod tests;
-mod transactions;
+pub(crate) mod transactions;
 
 pub(crate) use partition_log::{PartitionLog, SegmentFile};
 pub(crate) use source::SegmentSource;

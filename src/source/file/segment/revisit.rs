@@ -88,7 +88,7 @@ impl<'a> SegmentRevisitor<'a> {
             .decode_into(&batch, &(offset..end), topic_partition, block);
         if decoded.is_ok() {
             if let Some(stamp) = block.batches.last_mut() {
-                stamp.is_aborted = Some(self.transactions.fate(&header) == Fate::Aborted);
+                stamp.is_aborted = Some(self.transactions.fate(&header.stamp) == Fate::Aborted);
             }
             let mut index = 0;
             block.slots.retain(|slot| {

@@ -290,7 +290,7 @@ impl Chunk {
         for piece in self.pieces.drain(..) {
             match piece {
                 Piece::Data { header, payload } => {
-                    let fate = survey.transactions.fate(&header);
+                    let fate = survey.transactions.fate(&header.stamp);
                     match fate {
                         Fate::Committed => {}
                         Fate::Aborted => statement.note_aborted(&header),

@@ -103,10 +103,7 @@ impl Statement {
         }
         if isolation == Isolation::ReadCommitted {
             parts.extend(self.open.iter().map(|(producer_id, (first, records))| {
-                format!(
-                    "open-transaction: {records} records of producer {producer_id} from offset \
-                     {first} on were left out, no segment at hand says whether it was committed"
-                )
+                open_damage(*producer_id, (*first, *records), "no segment at hand")
             }));
         }
         if let Some(missing) = missing.filter(|missing| !missing.may_be_compacted) {
@@ -126,20 +123,15 @@ impl Statement {
         let mut notes = Vec::new();
         let is_committed = isolation == Isolation::ReadCommitted;
         if self.aborted_records > 0 {
-            let aborted = thousands(self.aborted_records);
-            let fate = if is_committed { "left out" } else { "read" };
-            notes.push(format!(
-                "{aborted} records of aborted transactions were {fate}"
-            ));
+            notes.push(aborted_note(self.aborted_records, isolation));
         }
         if !is_committed && !self.open.is_empty() {
-            let records: u64 = self.open.values().map(|(_, records)| records).sum();
-            let records = thousands(records);
-            notes.push(format!("{records} records of open transactions were read"));
+            notes.push(open_note(
+                self.open.values().map(|(_, records)| records).sum(),
+            ));
         }
         if self.control_batches > 0 {
-            let markers = thousands(self.control_batches);
-            notes.push(format!("{markers} transaction markers were passed over"));
+            notes.push(markers_note(self.control_batches));
         }
         if self.unused_bytes > 0 {
             let bytes = thousands(self.unused_bytes);
@@ -158,6 +150,36 @@ impl Statement {
         }
         notes
     }
+}
+
+/// States records that were left out because `nothing` says what became of their transaction.
+pub(crate) fn open_damage(producer_id: i64, (first, records): (i64, u64), nothing: &str) -> String {
+    format!(
+        "open-transaction: {records} records of producer {producer_id} from offset {first} on \
+         were left out, {nothing} says whether it was committed"
+    )
+}
+
+/// States records of aborted transactions.
+pub(crate) fn aborted_note(records: u64, isolation: Isolation) -> String {
+    let fate = match isolation {
+        Isolation::ReadCommitted => "left out",
+        Isolation::ReadUncommitted => "read",
+    };
+    let records = thousands(records);
+    format!("{records} records of aborted transactions were {fate}")
+}
+
+/// States records of open transactions that were read.
+pub(crate) fn open_note(records: u64) -> String {
+    let records = thousands(records);
+    format!("{records} records of open transactions were read")
+}
+
+/// States transaction markers.
+pub(crate) fn markers_note(markers: u64) -> String {
+    let markers = thousands(markers);
+    format!("{markers} transaction markers were passed over")
 }
 
 fn records(header: &BatchHeader) -> u64 {

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::source::record_batch::{BatchHeader, ControlMarker};
+use crate::record::BatchStamp;
+use crate::source::record_batch::ControlMarker;
 
 /// What became of the transaction that a batch belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     /// It is in none, or in one that was committed.
     Committed,
     /// It was aborted.
@@ -17,7 +18,7 @@ pub(super) enum Fate {
 
 /// The transaction markers of one partition.
 #[derive(Debug, Default)]
-pub(super) struct Transactions {
+pub(crate) struct Transactions {
     /// By producer id, ascending by offset; of markers that say the same in a row, the last.
     markers: HashMap<i64, Vec<Marker>>,
     /// Producer ids of transactions whose marker did not come yet.
@@ -32,9 +33,9 @@ struct Marker {
 
 impl Transactions {
     /// Takes note of a batch of records; those of one partition come in order.
-    pub(super) fn note_records(&mut self, header: &BatchHeader) {
-        if header.stamp.is_transactional {
-            self.open.insert(header.stamp.producer_id);
+    pub(super) fn note_records(&mut self, stamp: &BatchStamp) {
+        if stamp.is_transactional {
+            self.open.insert(stamp.producer_id);
         }
     }
 
@@ -43,15 +44,18 @@ impl Transactions {
         self.open.insert(producer_id);
     }
 
-    /// Takes note of a marker.
-    pub(super) fn note_marker(&mut self, header: &BatchHeader, marker: Option<ControlMarker>) {
+    /// Takes note of a marker of a producer.
+    pub(crate) fn note_marker(
+        &mut self,
+        producer_id: i64,
+        offset: i64,
+        marker: Option<ControlMarker>,
+    ) {
         let is_abort = match marker {
             Some(ControlMarker::Abort) => true,
             Some(ControlMarker::Commit) => false,
             Some(ControlMarker::Other(_)) | None => return,
         };
-        let offset = header.stamp.base_offset;
-        let producer_id = header.stamp.producer_id;
         self.open.remove(&producer_id);
         let markers = self.markers.entry(producer_id).or_default();
         match markers.last_mut() {
@@ -65,16 +69,22 @@ impl Transactions {
         !self.open.is_empty()
     }
 
-    /// Returns what became of a batch's transaction: what the next marker of its producer says.
-    pub(super) fn fate(&self, header: &BatchHeader) -> Fate {
-        let stamp = &header.stamp;
-        if !stamp.is_transactional {
-            return Fate::Committed;
+    /// Returns what became of a batch's transaction.
+    pub(crate) fn fate(&self, stamp: &BatchStamp) -> Fate {
+        if stamp.is_transactional {
+            self.fate_of(stamp.producer_id, stamp.last_offset)
+        } else {
+            Fate::Committed
         }
-        let Some(markers) = self.markers.get(&stamp.producer_id) else {
+    }
+
+    /// Returns what became of the transaction that a producer had open at an offset: what its next
+    /// marker says.
+    pub(crate) fn fate_of(&self, producer_id: i64, offset: i64) -> Fate {
+        let Some(markers) = self.markers.get(&producer_id) else {
             return Fate::Open;
         };
-        let next = markers.partition_point(|marker| marker.offset <= stamp.last_offset);
+        let next = markers.partition_point(|marker| marker.offset <= offset);
         match markers.get(next) {
             Some(marker) if marker.is_abort => Fate::Aborted,
             Some(_) => Fate::Committed,
@@ -89,13 +99,13 @@ mod tests {
     use crate::source::record_batch::batch_encoder::TestBatch;
     use crate::source::record_batch::{BatchEvent, BatchReader};
 
-    fn header(producer_id: i64, offset: i64, is_transactional: bool) -> BatchHeader {
+    fn stamp(producer_id: i64, offset: i64, is_transactional: bool) -> BatchStamp {
         let mut batch = TestBatch::of_records(offset, 2);
         batch.producer_id = producer_id;
         batch.attributes |= i16::from(is_transactional) << 4;
         let bytes = batch.encode();
         match BatchReader::new(&bytes, 0).next() {
-            Some(BatchEvent::Data(batch)) => batch.header,
+            Some(BatchEvent::Data(batch)) => batch.header.stamp,
             other => panic!("{other:?}"),
         }
     }
@@ -112,7 +122,7 @@ mod tests {
             (7, 30, Some(ControlMarker::Other(4))),
             (7, 40, None),
         ] {
-            transactions.note_marker(&header(producer_id, offset, true), marker);
+            transactions.note_marker(producer_id, offset, marker);
         }
         for (producer_id, offset, fate) in [
             (7, 0, Fate::Committed),
@@ -123,20 +133,20 @@ mod tests {
             (8, 13, Fate::Open),
             (9, 0, Fate::Open),
         ] {
-            assert_eq!(transactions.fate(&header(producer_id, offset, true)), fate);
+            assert_eq!(transactions.fate(&stamp(producer_id, offset, true)), fate);
         }
-        assert_eq!(transactions.fate(&header(7, 21, false)), Fate::Committed);
+        assert_eq!(transactions.fate(&stamp(7, 21, false)), Fate::Committed);
     }
 
     #[test]
     fn a_transaction_is_open_until_its_marker() {
         let mut transactions = Transactions::default();
-        transactions.note_records(&header(1, 0, false));
+        transactions.note_records(&stamp(1, 0, false));
         assert!(!transactions.has_open());
-        transactions.note_records(&header(1, 2, true));
-        transactions.note_marker(&header(2, 4, true), Some(ControlMarker::Commit));
+        transactions.note_records(&stamp(1, 2, true));
+        transactions.note_marker(2, 4, Some(ControlMarker::Commit));
         assert!(transactions.has_open());
-        transactions.note_marker(&header(1, 5, true), Some(ControlMarker::Commit));
+        transactions.note_marker(1, 5, Some(ControlMarker::Commit));
         assert!(!transactions.has_open());
     }
 }

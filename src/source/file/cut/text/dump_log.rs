@@ -2,12 +2,14 @@
 
 use std::ops::Range;
 use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 
 use memchr::memmem;
 
 use crate::record::{RecordDefect, TimestampType};
 use crate::source::file::cut::text::batch_line::{field, number};
+use crate::source::file::cut::text::dump_survey::{DumpSurvey, Log};
 use crate::source::file::mark_ends::Marks;
 
 /// What starts a batch, a record of old versions, or the dump of another segment.
@@ -33,6 +35,7 @@ pub(crate) const LINE_MARKS: Marks = &[
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
     starts: Mutex<Vec<(u64, String, i32)>>,
+    survey: OnceLock<DumpSurvey>,
 }
 
 impl Segments {
@@ -52,8 +55,18 @@ impl Segments {
         }
     }
 
+    /// Takes the transactions of the dump, which was looked through once.
+    pub(crate) fn set_survey(&self, survey: DumpSurvey) {
+        self.survey.get_or_init(|| survey);
+    }
+
+    /// Returns the transactions of the dump, once it was looked through.
+    pub(crate) fn survey(&self) -> Option<&DumpSurvey> {
+        self.survey.get()
+    }
+
     /// Returns topic and partition of what lies at a place.
-    pub(crate) fn at(&self, byte_offset: u64) -> Option<(String, i32)> {
+    pub(crate) fn at(&self, byte_offset: u64) -> Log {
         let starts = self.starts.lock().unwrap_or_else(PoisonError::into_inner);
         let after = starts.partition_point(|(start, ..)| *start <= byte_offset);
         let (_, topic, partition) = starts.get(after.checked_sub(1)?)?;
@@ -62,7 +75,7 @@ impl Segments {
 }
 
 /// Returns topic and partition of a `Dumping` line, from the folder `<topic>-<partition>`.
-pub(crate) fn topic_partition(line: &[u8]) -> Option<(String, i32)> {
+pub(crate) fn topic_partition(line: &[u8]) -> Log {
     let end = memchr::memchr(b'\n', line).unwrap_or(line.len());
     let line = std::str::from_utf8(line.get(..end)?).ok()?.trim_end();
     let path = line.strip_prefix("Dumping ")?;
@@ -95,17 +108,20 @@ pub(crate) struct DumpedRecord {
     pub(crate) value: Option<Range<usize>>,
 }
 
+/// Returns the front of a record's line, up to what the record holds.
+pub(crate) fn head(text: &[u8]) -> &[u8] {
+    let starts = [" headerKeys: [", " payload: ", " key: "];
+    let [names, payload, key] = starts.map(|start| memmem::find(text, start.as_bytes()));
+    let end = names.or(payload.into_iter().chain(key).min());
+    text.get(..end.unwrap_or(text.len())).unwrap_or_default()
+}
+
 /// Takes a record apart, from its mark to its end; nothing where it is a control record.
 ///
 /// Sizes tell key and value: a text of another size was not what the log holds.
 pub(crate) fn parse(text: &[u8]) -> Result<Option<DumpedRecord>, RecordDefect> {
     let start = if text.starts_with(b"| ") { 2 } else { 0 };
-    let names_end = memmem::find(text, b" headerKeys: [");
-    let payload_start = memmem::find(text, b" payload: ").unwrap_or(text.len());
-    let head_end = names_end.unwrap_or_else(|| {
-        let key_start = memmem::find(text, b" key: ").unwrap_or(text.len());
-        payload_start.min(key_start)
-    });
+    let head_end = head(text).len();
     let head = text.get(start..head_end).unwrap_or_default();
     let invalid = RecordDefect::InvalidEnvelope;
     let offset = number(head, "offset").ok_or(invalid)?;

@@ -3,6 +3,7 @@
 pub(crate) mod batch_line;
 pub(crate) mod console_line;
 pub(crate) mod dump_log;
+pub(crate) mod dump_survey;
 pub(crate) mod event;
 pub(crate) mod json_text;
 pub(crate) mod logfmt;
