@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::record::SplitId;
-use crate::source::file::container::avro::AvroSource;
+use crate::source::file::container::avro::AvroFile;
 #[cfg(feature = "parquet")]
-use crate::source::file::container::parquet::ParquetSource;
+use crate::source::file::container::parquet::ParquetFile;
+use crate::source::file::container::{Container, ContainerSource};
 use crate::source::file::opening::recognise::{Binary, Head};
 use crate::source::file::opening::whole::WholeFile;
 use crate::source::file::segment::{PartitionLog, SegmentFile, SegmentSource, names};
@@ -186,14 +187,14 @@ impl<'a> FileOpener<'a> {
         let limits = (self.options.chunk_bytes, self.options.line_bytes_max);
         match binary {
             Binary::Segment(reason) => Ok(self.segment(path, whole, reason, split)),
-            Binary::Avro(reason) => AvroSource::open(split, (whole, reason), limits, stop)
+            Binary::Avro(reason) => AvroFile::open(whole, limits, stop)
                 .map_err(|error| FileError::from_io(path, error))?
-                .map(OpenedFile::without_topic)
+                .map(|file| OpenedFile::container(split, reason, file))
                 .map_err(|error| refused(path, &error)),
             #[cfg(feature = "parquet")]
-            Binary::Parquet(reason) => ParquetSource::open(split, (whole, reason), stop)
+            Binary::Parquet(reason) => ParquetFile::open(whole, stop)
                 .map_err(|error| FileError::from_io(path, error))
-                .map(OpenedFile::without_topic),
+                .map(|file| OpenedFile::container(split, reason, file)),
         }
     }
 
@@ -252,9 +253,9 @@ impl<R: Read> Read for Counted<R> {
 }
 
 impl OpenedFile {
-    fn without_topic(source: impl RecordSource + 'static) -> Self {
+    fn container(split: SplitId, reason: String, file: impl Container + 'static) -> Self {
         Self {
-            source: Box::new(source),
+            source: Box::new(ContainerSource::new(split, reason, file)),
             names_topics: false,
         }
     }

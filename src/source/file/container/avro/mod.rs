@@ -9,4 +9,4 @@ pub(crate) mod source;
 mod tests;
 
 pub(crate) use blocks::MAGIC;
-pub(crate) use source::AvroSource;
+pub(crate) use source::AvroFile;

@@ -1,38 +1,30 @@
-//! One Avro file as a source of records.
+//! One Avro file: blocks of records, read in order and found again by the numbers in them.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::finding::FileCoverage;
-use crate::record::{RecordBlock, RecordSlot, SplitId, TopicPartition, ValueFormat};
+use crate::record::{RecordBlock, RecordSlot};
+use crate::source::StopFlag;
 use crate::source::file::container::avro::blocks::{AvroError, Block, BlockWalk, Header};
 use crate::source::file::container::avro::datum::DatumWriter;
+use crate::source::file::container::{Container, DamageList, NumberFinder};
 use crate::source::file::opening::whole::WholeFile;
 use crate::source::file::unpack::{length_u64, thousands};
-use crate::source::{
-    PositionUnit, ReadError, RecordRevisitor, RecordSource, SourceProgress, SplitCoverage, StopFlag,
-};
 
-/// Damaged places that are listed; more are counted.
-const LISTED_MAX: usize = 20;
 const BLOCK_BYTES: usize = 4 * 1024 * 1024;
 
 /// Where a chunk starts in the file, and the records before it.
 type ChunkPlace = (u64, u64);
 
-/// Records of one Avro file.
-pub(crate) struct AvroSource {
-    split: SplitId,
+/// One Avro file.
+pub(crate) struct AvroFile {
     whole: WholeFile,
     header: Header,
-    reason: String,
     chunk_bytes: usize,
     record_bytes_max: usize,
     stop: StopFlag,
     position: AtomicU64,
-    records_read: AtomicU64,
     pass: Mutex<Pass>,
 }
 
@@ -41,8 +33,7 @@ struct Pass {
     state: PassState,
     places: Vec<ChunkPlace>,
     /// Damaged places by byte.
-    damaged: BTreeMap<u64, String>,
-    damaged_count: u64,
+    damaged: DamageList,
     /// What ended the reading early.
     end: Option<String>,
 }
@@ -55,11 +46,10 @@ enum PassState {
     Ended,
 }
 
-impl AvroSource {
+impl AvroFile {
     /// Reads the header; fails where the file cannot be read or is none.
     pub(crate) fn open(
-        split: SplitId,
-        (whole, reason): (WholeFile, String),
+        whole: WholeFile,
         (chunk_bytes, record_bytes_max): (usize, usize),
         stop: StopFlag,
     ) -> io::Result<Result<Self, AvroError>> {
@@ -69,15 +59,12 @@ impl AvroSource {
             Err(error) => return Ok(Err(error)),
         };
         Ok(Ok(Self {
-            split,
             whole,
             header,
-            reason,
             chunk_bytes: chunk_bytes.max(1),
             record_bytes_max,
             stop,
             position: AtomicU64::new(0),
-            records_read: AtomicU64::new(0),
             pass: Mutex::default(),
         }))
     }
@@ -120,7 +107,7 @@ impl AvroSource {
                 self.position.store(position, Ordering::Relaxed);
                 pass.places.push(place);
                 if let Some(damage) = damage {
-                    pass.list(place.0, damage);
+                    pass.damaged.note(place.0, damage);
                 }
                 true
             }
@@ -183,118 +170,62 @@ impl AvroSource {
             )),
         }
     }
-
-    fn coverage_of_file(&self) -> FileCoverage {
-        let pass = self.lock_pass();
-        let mut damage: Vec<String> = self.whole.damage.iter().cloned().collect();
-        damage.extend(pass.damaged.values().cloned());
-        let unlisted = pass.damaged_count - length_u64(pass.damaged.len());
-        if unlisted > 0 {
-            damage.push(format!("and {unlisted} more damaged places"));
-        }
-        damage.extend(pass.end.clone());
-        if !matches!(pass.state, PassState::Ended) {
-            damage.push("not read to its end".to_owned());
-        }
-        FileCoverage {
-            path: self.whole.name.clone(),
-            format: self.whole.format("avro"),
-            format_reason: self.reason.clone(),
-            bytes: self.whole.stored(self.position.load(Ordering::Relaxed)),
-            records_read: self.records_read.load(Ordering::Relaxed),
-            damage: (!damage.is_empty()).then(|| damage.join("; ")),
-            notes: self.whole.growth().into_iter().collect(),
-        }
-    }
 }
 
-impl Pass {
-    fn list(&mut self, position: u64, what: String) {
-        self.damaged_count += 1;
-        self.damaged
-            .entry(position)
-            .and_modify(|known| *known = format!("{known}; {what}"))
-            .or_insert(what);
-        if self.damaged.len() > LISTED_MAX {
-            self.damaged.pop_last();
-        }
-    }
-}
-
-impl RecordSource for AvroSource {
-    fn name(&self) -> String {
-        self.whole.name.clone()
+impl Container for AvroFile {
+    fn format(&self) -> &'static str {
+        "avro"
     }
 
-    fn splits(&self) -> Vec<SplitId> {
-        vec![self.split]
+    fn whole(&self) -> &WholeFile {
+        &self.whole
     }
 
-    fn topic_partition(&self, _split: SplitId) -> Option<TopicPartition> {
-        None
-    }
-
-    fn position_unit(&self) -> PositionUnit {
-        PositionUnit::Number
-    }
-
-    fn next_block(&self, block: &mut RecordBlock) -> Result<bool, ReadError> {
-        start_block(block, self.split);
+    fn read_next(&self, block: &mut RecordBlock) -> bool {
         let (mut bytes, mut blocks) = (Vec::new(), Vec::new());
         if !self.take_chunk(&mut bytes, &mut blocks) {
-            return Ok(false);
+            return false;
         }
         let mut unpacked = Vec::new();
         for stored in &blocks {
             let added = self.add_block((&bytes, stored), &mut unpacked, block, |_| true);
             if let Err(what) = added {
                 let what = format!("block at byte {}: {what}", thousands(stored.position));
-                self.lock_pass().list(stored.position, what);
+                self.lock_pass().damaged.note(stored.position, what);
             }
         }
-        let count = length_u64(block.slots.len());
-        self.records_read.fetch_add(count, Ordering::Relaxed);
-        Ok(true)
+        true
     }
 
-    fn progress(&self) -> SourceProgress {
-        SourceProgress {
-            done: self.position.load(Ordering::Relaxed),
-            total: self.whole.length(),
+    fn bytes_done(&self) -> u64 {
+        self.position.load(Ordering::Relaxed)
+    }
+
+    fn damage(&self) -> Vec<String> {
+        let pass = self.lock_pass();
+        let mut damage = pass.damaged.lines("damaged places");
+        damage.extend(pass.end.clone());
+        if !matches!(pass.state, PassState::Ended) {
+            damage.push("not read to its end".to_owned());
         }
+        damage
     }
 
-    fn coverage(&self) -> Vec<SplitCoverage> {
-        vec![SplitCoverage::File(self.coverage_of_file())]
-    }
-
-    fn revisit(&self, split: SplitId) -> Result<Box<dyn RecordRevisitor + '_>, ReadError> {
-        if split != self.split {
-            let what = format!(
-                "`{}` was asked for a split of another source",
-                self.whole.name
-            );
-            return Err(ReadError::Internal(what));
-        }
-        Ok(Box::new(AvroRevisitor {
-            source: self,
+    fn finder(&self) -> Box<dyn NumberFinder + '_> {
+        Box::new(AvroFinder {
+            file: self,
             places: self.lock_pass().places.clone(),
             current: None,
             bytes: Vec::new(),
             blocks: Vec::new(),
             unpacked: Vec::new(),
-        }))
+        })
     }
 }
 
-fn start_block(block: &mut RecordBlock, split: SplitId) {
-    block.clear(split);
-    block.value_format = ValueFormat::Json;
-}
-
 /// Reads records of one Avro file again, by their numbers.
-struct AvroRevisitor<'a> {
-    source: &'a AvroSource,
+struct AvroFinder<'a> {
+    file: &'a AvroFile,
     places: Vec<ChunkPlace>,
     /// Which chunk is at hand.
     current: Option<usize>,
@@ -303,8 +234,8 @@ struct AvroRevisitor<'a> {
     unpacked: Vec<u8>,
 }
 
-impl AvroRevisitor<'_> {
-    /// Adds the first of `positions` and those in the same block; returns how many are dealt with.
+impl NumberFinder for AvroFinder<'_> {
+    /// Adds the first of `positions` and those in the same block.
     fn add(&mut self, positions: &[u64], out: &mut RecordBlock) -> io::Result<usize> {
         let first = positions.first().copied().unwrap_or_default();
         // Of chunks without records, the last starts with the same number.
@@ -314,7 +245,7 @@ impl AvroRevisitor<'_> {
         };
         if self.current != Some(chunk) {
             self.current = None;
-            let mut walk = self.source.walk(self.places.get(chunk).copied())?;
+            let mut walk = self.file.walk(self.places.get(chunk).copied())?;
             walk.next_chunk(&mut self.bytes, &mut self.blocks)?;
             self.current = Some(chunk);
         }
@@ -331,25 +262,11 @@ impl AvroRevisitor<'_> {
         let wanted = positions.get(..count).unwrap_or_default();
         // What was damaged in the first pass is so again.
         drop(
-            self.source
+            self.file
                 .add_block((&self.bytes, block), &mut self.unpacked, out, |number| {
                     wanted.binary_search(&number).is_ok()
                 }),
         );
         Ok(count.max(1))
-    }
-}
-
-impl RecordRevisitor for AvroRevisitor<'_> {
-    fn fetch(&mut self, positions: &[u64], block: &mut RecordBlock) -> Result<usize, ReadError> {
-        start_block(block, self.source.split);
-        let mut done = 0;
-        while let Some(rest) = positions.get(done..).filter(|rest| !rest.is_empty()) {
-            if block.bytes.len() >= BLOCK_BYTES {
-                break;
-            }
-            done += self.add(rest, block)?;
-        }
-        Ok(done)
     }
 }

@@ -7,7 +7,7 @@ pub(crate) mod source;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use source::ParquetSource;
+pub(crate) use source::ParquetFile;
 
 /// What every Parquet file starts and ends with.
 pub(crate) const MAGIC: &[u8] = b"PAR1";

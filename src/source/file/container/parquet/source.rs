@@ -1,6 +1,5 @@
-//! One Parquet file as a source of records.
+//! One Parquet file: row groups, read in order and found again by the numbers in them.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,33 +8,26 @@ use ::parquet::file::reader::FileReader;
 use ::parquet::file::serialized_reader::SerializedFileReader;
 use ::parquet::record::reader::{ReaderIter, TreeBuilder};
 
-use crate::finding::FileCoverage;
-use crate::record::{RecordBlock, RecordSlot, Span, SplitId, TopicPartition, ValueFormat};
+use crate::record::{RecordBlock, RecordSlot, Span};
+use crate::source::StopFlag;
 use crate::source::file::container::parquet::guard::guarded;
 use crate::source::file::container::parquet::placed::PlacedFile;
 use crate::source::file::container::parquet::row_json::push_row;
+use crate::source::file::container::{Container, DamageList, NumberFinder};
 use crate::source::file::opening::whole::WholeFile;
 use crate::source::file::unpack::length_u64;
-use crate::source::{
-    PositionUnit, ReadError, RecordRevisitor, RecordSource, SourceProgress, SplitCoverage, StopFlag,
-};
 
 /// Bytes of a block from which it is handed on.
 const BLOCK_BYTES: usize = 1024 * 1024;
-/// Damaged row groups that are listed; more are counted.
-const LISTED_MAX: usize = 20;
 
-/// Records of one Parquet file.
-pub(crate) struct ParquetSource {
-    split: SplitId,
+/// One Parquet file.
+pub(crate) struct ParquetFile {
     whole: WholeFile,
-    reason: String,
     /// Nothing where the footer cannot be read.
     reader: Option<SerializedFileReader<PlacedFile>>,
     groups: Vec<RowGroup>,
     stop: StopFlag,
     rows_done: AtomicU64,
-    records_read: AtomicU64,
     pass: Mutex<Pass>,
 }
 
@@ -52,8 +44,7 @@ struct Pass {
     begun: usize,
     /// Those that a block took only a part of.
     open: Vec<Rows>,
-    damaged: BTreeMap<usize, String>,
-    damaged_count: u64,
+    damaged: DamageList,
     is_stopped: bool,
 }
 
@@ -65,13 +56,9 @@ struct Rows {
     end_number: u64,
 }
 
-impl ParquetSource {
+impl ParquetFile {
     /// Reads the footer; fails where the file cannot be opened.
-    pub(crate) fn open(
-        split: SplitId,
-        (whole, reason): (WholeFile, String),
-        stop: StopFlag,
-    ) -> io::Result<Self> {
+    pub(crate) fn open(whole: WholeFile, stop: StopFlag) -> io::Result<Self> {
         let placed = PlacedFile {
             file: whole.open()?,
             length: whole.length(),
@@ -79,14 +66,11 @@ impl ParquetSource {
         let footer =
             guarded(|| SerializedFileReader::new(placed).map_err(|error| error.to_string()));
         let mut source = Self {
-            split,
             whole,
-            reason,
             reader: None,
             groups: Vec::new(),
             stop,
             rows_done: AtomicU64::new(0),
-            records_read: AtomicU64::new(0),
             pass: Mutex::default(),
         };
         match footer {
@@ -99,7 +83,7 @@ impl ParquetSource {
                     "its end, which says where everything is, cannot be read; it may be \
                      truncated: {error}"
                 );
-                source.lock_pass().list(0, what);
+                source.lock_pass().damaged.note(0, what);
             }
         }
         Ok(source)
@@ -157,7 +141,7 @@ impl ParquetSource {
 
     fn give_up(&self, group: usize, error: &str) {
         let what = format!("row group {}: {error}", group + 1);
-        self.lock_pass().list(group, what);
+        self.lock_pass().damaged.note(length_u64(group), what);
     }
 
     /// Adds the next record of a row group; returns false at its end.
@@ -182,31 +166,6 @@ impl ParquetSource {
         }
         Ok(true)
     }
-
-    fn coverage_of_file(&self) -> FileCoverage {
-        let pass = self.lock_pass();
-        let mut damage: Vec<String> = self.whole.damage.iter().cloned().collect();
-        damage.extend(pass.damaged.values().cloned());
-        let unlisted = pass.damaged_count - length_u64(pass.damaged.len());
-        if unlisted > 0 {
-            damage.push(format!("and {unlisted} more damaged row groups"));
-        }
-        let is_whole = pass.open.is_empty() && pass.begun >= self.groups.len();
-        if pass.is_stopped {
-            damage.push("interrupted".to_owned());
-        } else if !is_whole {
-            damage.push("not read to its end".to_owned());
-        }
-        FileCoverage {
-            path: self.whole.name.clone(),
-            format: self.whole.format("parquet"),
-            format_reason: self.reason.clone(),
-            bytes: self.whole.stored(self.whole.length()),
-            records_read: self.records_read.load(Ordering::Relaxed),
-            damage: (!damage.is_empty()).then(|| damage.join("; ")),
-            notes: self.whole.growth().into_iter().collect(),
-        }
-    }
 }
 
 /// Returns the row groups; a false number of records counts for none.
@@ -225,38 +184,18 @@ fn groups_of(reader: &SerializedFileReader<PlacedFile>) -> Vec<RowGroup> {
     groups.collect()
 }
 
-impl Pass {
-    fn list(&mut self, group: usize, what: String) {
-        self.damaged_count += 1;
-        self.damaged.insert(group, what);
-        if self.damaged.len() > LISTED_MAX {
-            self.damaged.pop_last();
-        }
-    }
-}
-
-impl RecordSource for ParquetSource {
-    fn name(&self) -> String {
-        self.whole.name.clone()
+impl Container for ParquetFile {
+    fn format(&self) -> &'static str {
+        "parquet"
     }
 
-    fn splits(&self) -> Vec<SplitId> {
-        vec![self.split]
+    fn whole(&self) -> &WholeFile {
+        &self.whole
     }
 
-    fn topic_partition(&self, _split: SplitId) -> Option<TopicPartition> {
-        None
-    }
-
-    fn position_unit(&self) -> PositionUnit {
-        PositionUnit::Number
-    }
-
-    fn next_block(&self, block: &mut RecordBlock) -> Result<bool, ReadError> {
-        block.clear(self.split);
-        block.value_format = ValueFormat::Json;
+    fn read_next(&self, block: &mut RecordBlock) -> bool {
         let Some(mut rows) = self.take_rows() else {
-            return Ok(false);
+            return false;
         };
         let mut has_more = true;
         while has_more && block.bytes.len() < BLOCK_BYTES {
@@ -272,85 +211,74 @@ impl RecordSource for ParquetSource {
             self.lock_pass().open.push(rows);
         }
         let count = length_u64(block.slots.len());
-        self.records_read.fetch_add(count, Ordering::Relaxed);
         self.rows_done.fetch_add(count, Ordering::Relaxed);
-        Ok(true)
+        true
     }
 
-    fn progress(&self) -> SourceProgress {
+    /// Columns lie apart: the share of the records stands for that of the bytes.
+    fn bytes_done(&self) -> u64 {
         let total = self
             .groups
             .last()
             .map_or(0, |group| group.end_number)
             .max(1);
         let done = self.rows_done.load(Ordering::Relaxed).min(total);
-        let length = u128::from(self.whole.length());
-        // Progress is in bytes, and columns lie apart: the share of the records stands for it.
-        let bytes = length * u128::from(done) / u128::from(total);
-        SourceProgress {
-            done: u64::try_from(bytes).unwrap_or(u64::MAX),
-            total: self.whole.length(),
-        }
+        let bytes = u128::from(self.whole.length()) * u128::from(done) / u128::from(total);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
-    fn coverage(&self) -> Vec<SplitCoverage> {
-        vec![SplitCoverage::File(self.coverage_of_file())]
+    fn damage(&self) -> Vec<String> {
+        let pass = self.lock_pass();
+        let mut damage = pass.damaged.lines("damaged row groups");
+        let is_whole = pass.open.is_empty() && pass.begun >= self.groups.len();
+        if pass.is_stopped {
+            damage.push("interrupted".to_owned());
+        } else if !is_whole {
+            damage.push("not read to its end".to_owned());
+        }
+        damage
     }
 
-    fn revisit(&self, split: SplitId) -> Result<Box<dyn RecordRevisitor + '_>, ReadError> {
-        if split != self.split {
-            let what = format!(
-                "`{}` was asked for a split of another source",
-                self.whole.name
-            );
-            return Err(ReadError::Internal(what));
-        }
-        Ok(Box::new(ParquetRevisitor {
-            source: self,
+    fn finder(&self) -> Box<dyn NumberFinder + '_> {
+        Box::new(ParquetFinder {
+            file: self,
             rows: None,
-        }))
+        })
     }
 }
 
 /// Reads records of one Parquet file again, by their numbers.
-struct ParquetRevisitor<'a> {
-    source: &'a ParquetSource,
+struct ParquetFinder<'a> {
+    file: &'a ParquetFile,
     rows: Option<Rows>,
 }
 
-impl ParquetRevisitor<'_> {
+impl ParquetFinder<'_> {
     /// Adds the record at `number`; those before it in its row group are decoded and dropped.
-    fn add(&mut self, number: u64, block: &mut RecordBlock) -> Result<(), String> {
+    fn add_one(&mut self, number: u64, block: &mut RecordBlock) -> Result<(), String> {
         let can_go_on = |rows: &Rows| (rows.next_number..rows.end_number).contains(&number);
         let mut rows = if let Some(rows) = self.rows.take().filter(can_go_on) {
             rows
         } else {
-            let groups = &self.source.groups;
+            let groups = &self.file.groups;
             let group = groups.partition_point(|group| group.end_number <= number);
-            self.source.rows(group)?
+            self.file.rows(group)?
         };
-        while rows.next_number < number && self.source.add_next(&mut rows, None)? {}
+        while rows.next_number < number && self.file.add_next(&mut rows, None)? {}
         if rows.next_number == number {
-            self.source.add_next(&mut rows, Some(block))?;
+            self.file.add_next(&mut rows, Some(block))?;
         }
         self.rows = Some(rows);
         Ok(())
     }
 }
 
-impl RecordRevisitor for ParquetRevisitor<'_> {
-    fn fetch(&mut self, positions: &[u64], block: &mut RecordBlock) -> Result<usize, ReadError> {
-        block.clear(self.source.split);
-        block.value_format = ValueFormat::Json;
-        let mut done = 0;
-        for &position in positions {
-            if block.bytes.len() >= BLOCK_BYTES {
-                break;
-            }
+impl NumberFinder for ParquetFinder<'_> {
+    fn add(&mut self, numbers: &[u64], block: &mut RecordBlock) -> io::Result<usize> {
+        if let Some(&number) = numbers.first() {
             // What was damaged in the first pass is so again.
-            drop(self.add(position, block));
-            done += 1;
+            drop(self.add_one(number, block));
         }
-        Ok(done)
+        Ok(1)
     }
 }
