@@ -8,7 +8,7 @@ use crate::command::KafkaRequest;
 use crate::command::{CommandError, Message, ScanCommand, Surroundings};
 use crate::record::SplitId;
 use crate::source::RecordSource;
-use crate::source::file::{FileFormat, FileOpener, FileOptions, OpenedFile, walk};
+use crate::source::file::{FileError, FileFormat, FileOpener, FileOptions, OpenedFile, walk};
 use crate::source::kafka::{KafkaError, KafkaSource, KafkaSpec, Properties};
 
 /// What to do where brokers do not answer, or refuse.
@@ -47,9 +47,7 @@ fn open_files(
                 .context("too many files")
                 .map_err(CommandError::configuration)?,
         );
-        let opened = opener
-            .open(path, split)
-            .map_err(CommandError::configuration)?;
+        let opened = opener.open(path, split).map_err(open_error)?;
         check_topic_of(scan, &opened)?;
         if scan.kafka.is_some() && !opened.names_topics && scan.plan.mapping.offset.is_none() {
             (surroundings.say)(Message::Warning(format!(
@@ -60,6 +58,18 @@ fn open_files(
         sources.push(opened.source);
     }
     Ok(sources)
+}
+
+/// A directory for temporary files that fails is no fault of the file named.
+fn open_error(error: FileError) -> CommandError {
+    match error {
+        FileError::Spill(..) => CommandError::failed(error)
+            .with_hint("TMPDIR names the directory: set it to one that exists and has room"),
+        FileError::Missing(_)
+        | FileError::NoFile(_)
+        | FileError::Io(..)
+        | FileError::Refused(..) => CommandError::configuration(error),
+    }
 }
 
 /// Returns how files are read.

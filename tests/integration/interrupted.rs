@@ -146,3 +146,26 @@ fn a_help_text_that_cannot_be_written_is_an_error_too() {
         .unwrap();
     assert_eq!(output.status.code(), Some(4), "{output:?}");
 }
+
+#[test]
+fn a_directory_for_temporary_files_that_is_not_there_is_named() {
+    let workspace = Workspace::new();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dupaudit"));
+        command
+            .current_dir(workspace.path())
+            .env("TMPDIR", "/nonexistent/spill")
+            .args(["scan", "--by", "charge_id", "-q", "-o", "x.json"])
+            .args(arguments)
+            .stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    workspace.write("charges.jsonl", RECORD);
+    let piped = run(&["-"]);
+    let words = String::from_utf8_lossy(&piped.stderr).into_owned();
+    assert_eq!(piped.status.code(), Some(4), "{words}");
+    assert!(words.contains("`/nonexistent/spill`"), "{words}");
+    assert!(!workspace.path().join("x.json").exists());
+    // What needs no temporary file is read as ever.
+    assert_eq!(run(&["charges.jsonl"]).status.code(), Some(0));
+}

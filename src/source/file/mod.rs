@@ -42,15 +42,20 @@ pub enum FileError {
     /// The system does not open or read it.
     #[error("read `{0}`: {1}")]
     Io(String, io::Error),
-    /// What comes from a pipe cannot be kept for the second pass.
-    #[error("keep the bytes of `{0}` for the second pass: {1}")]
-    Spill(String, io::Error),
+    /// What comes from a pipe, or out of a compressed file, cannot be kept for the second pass.
+    #[error("keep the bytes of `{0}` for the second pass in `{1}`: {2}")]
+    Spill(String, String, io::Error),
     /// Its content is none that is read.
     #[error("`{0}` {1}")]
     Refused(String, Refusal),
 }
 
 impl FileError {
+    pub(crate) fn spill(path: &Path, options: &FileOptions, error: io::Error) -> Self {
+        let dir = options.spill_dir.display().to_string();
+        Self::Spill(path.display().to_string(), dir, error)
+    }
+
     pub(crate) fn from_io(path: &Path, error: io::Error) -> Self {
         let path = path.display().to_string();
         if error.kind() == io::ErrorKind::NotFound {

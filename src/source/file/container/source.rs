@@ -99,7 +99,9 @@ impl<C: Container> RecordSource for ContainerSource<C> {
 
     fn coverage(&self) -> Vec<SplitCoverage> {
         let whole = self.container.whole();
+        let changes = whole.changes();
         let mut damage: Vec<String> = whole.damage.iter().cloned().collect();
+        damage.extend(changes.damage);
         damage.extend(self.container.damage());
         vec![SplitCoverage::File(FileCoverage {
             path: whole.name.clone(),
@@ -108,7 +110,7 @@ impl<C: Container> RecordSource for ContainerSource<C> {
             bytes: whole.stored(self.container.bytes_done()),
             records_read: self.records_read.load(Ordering::Relaxed),
             damage: (!damage.is_empty()).then(|| damage.join("; ")),
-            notes: whole.growth().into_iter().collect(),
+            notes: changes.grown.into_iter().chain(changes.note).collect(),
         })]
     }
 

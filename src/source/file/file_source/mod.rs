@@ -10,7 +10,7 @@ use std::io;
 use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::finding::FileCoverage;
 use crate::record::{RecordBlock, SplitId, TopicPartition};
@@ -25,7 +25,7 @@ use crate::source::file::unpack::UnpackedStream;
 use crate::source::file::unpack::compression::Compression;
 use crate::source::file::unpack::length_u64;
 use crate::source::file::unpack::pipe::PipeReader;
-use crate::source::file::unpack::stored::{Meter, RegularFile, StoredReader};
+use crate::source::file::unpack::stored::{Changes, Meter, RegularFile, StoredReader};
 use crate::source::file::walk;
 use crate::source::file::{FileError, FileOptions};
 use crate::source::{
@@ -59,6 +59,8 @@ pub struct FileSource {
     stop: StopFlag,
     meter: Arc<Meter>,
     records_read: AtomicU64,
+    /// Why the file could not be read again.
+    lost: OnceLock<String>,
     pass: Mutex<FirstPass>,
     /// What comes out of a pipe, where it is read whole before the first pass.
     piped: Mutex<Option<UnpackedStream>>,
@@ -118,7 +120,7 @@ impl FileSource {
         stop: StopFlag,
     ) -> Result<Self, FileError> {
         let name = path.display().to_string();
-        let spill_error = |error| FileError::Spill(name.clone(), error);
+        let spill_error = |error| FileError::spill(path, options, error);
         let spool = tempfile::tempfile_in(&options.spill_dir).map_err(spill_error)?;
         let spool = Arc::new(spool);
         let meter = Arc::new(Meter::default());
@@ -154,6 +156,11 @@ impl FileSource {
             assume_topic: options.assume_topic.clone(),
             isolation: options.isolation,
         };
+        let mut notes = detected.notes;
+        if opened.compression == Compression::Snappy {
+            let note = "snappy framing has no end mark: a file cut between two chunks looks whole";
+            notes.push(note.to_owned());
+        }
         Self {
             name: opened.name,
             split: opened.split,
@@ -161,13 +168,14 @@ impl FileSource {
             compression: opened.compression,
             cutter,
             format_reason: detected.reason,
-            notes: detected.notes,
+            notes,
             lacks_topic: detected.lacks_topic,
             options,
             lead: (detected.lead_bytes, detected.line),
             stop,
             meter: opened.meter,
             records_read: AtomicU64::new(0),
+            lost: OnceLock::new(),
             pass: Mutex::new(FirstPass::NotStarted),
             piped: Mutex::default(),
             scratches: Mutex::new(Vec::new()),
@@ -294,17 +302,28 @@ impl RecordSource for FileSource {
         if self.compression != Compression::Plain {
             format = format!("{format}+{}", self.compression.name());
         }
+        let changes = match &self.input {
+            Input::Regular(regular) => regular.changes(),
+            Input::Pipe(_) => Changes::default(),
+        };
         let mut format_reason = self.format_reason.clone();
-        if let Some(note) = outcome.note {
+        for note in outcome
+            .note
+            .or(changes.grown)
+            .into_iter()
+            .chain(changes.note)
+        {
             format_reason = format!("{format_reason}; {note}");
         }
+        let damage = outcome.damage.or_else(|| self.lost.get().cloned());
+        let damage = damage.or(changes.damage);
         vec![SplitCoverage::File(FileCoverage {
             path: self.name.clone(),
             format,
             format_reason,
             bytes: self.meter.bytes(),
             records_read: self.records_read.load(Ordering::Relaxed),
-            damage: self.damage_of_dump(outcome.damage),
+            damage: self.damage_of_dump(damage),
             notes: self.notes_with_dump(),
         })]
     }
@@ -314,9 +333,15 @@ impl RecordSource for FileSource {
             let what = format!("`{}` was asked for a split of another source", self.name);
             return Err(ReadError::Internal(what));
         }
-        let source = self
-            .chunk_bytes()
-            .map_err(|error| self.explain("read again", &error))?;
+        let source = match (self.chunk_bytes(), &self.input) {
+            (Ok(source), _) => source,
+            (Err(error), Input::Regular(_)) => {
+                self.lost
+                    .get_or_init(|| format!("cannot be opened again: {error}"));
+                return Ok(Box::new(LostFile { split }));
+            }
+            (Err(error), Input::Pipe(_)) => return Err(self.explain("read again", &error)),
+        };
         let table = self.lock_pass().table();
         Ok(Box::new(FileRevisitor::new(
             &self.cutter,
@@ -324,6 +349,18 @@ impl RecordSource for FileSource {
             table,
             source,
         )))
+    }
+}
+
+/// A file that was there in the first pass alone: none of its records is found again.
+struct LostFile {
+    split: SplitId,
+}
+
+impl RecordRevisitor for LostFile {
+    fn fetch(&mut self, positions: &[u64], block: &mut RecordBlock) -> Result<usize, ReadError> {
+        block.clear(self.split);
+        Ok(positions.len())
     }
 }
 

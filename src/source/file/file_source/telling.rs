@@ -33,7 +33,7 @@ pub(super) fn detect_stream(
     // A first line that is not whole tells little.
     while stream.end().is_none() && sample.len() < options.line_bytes_max {
         let missing = length.saturating_sub(sample.len());
-        let spilled = |error| FileError::Spill(name.clone(), error);
+        let spilled = |error| FileError::spill(path, options, error);
         stream.read_into(&mut sample, missing).map_err(spilled)?;
         if !detect::is_short(&sample) {
             break;

@@ -115,7 +115,7 @@ impl<'a> FileOpener<'a> {
         let limit = self.options.decompressed_bytes_max;
         stream = stream.with_limit(limit);
         let mut bytes = Vec::new();
-        let unread = |error| FileError::Spill(path.display().to_string(), error);
+        let unread = |error| FileError::spill(path, self.options, error);
         stream
             .read_into(&mut bytes, recognise::FIRST_BYTES)
             .map_err(unread)?;
@@ -129,6 +129,7 @@ impl<'a> FileOpener<'a> {
             WholeFile::regular(path, regular)
         } else {
             WholeFile::unpacked(path, (stream, &counted), bytes, self.options)?
+                .unpacked_from(regular)
         };
         Ok(Some((whole, binary)))
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::source::file::unpack::compression::Compression;
-use crate::source::file::unpack::stored::{Meter, RegularFile};
+use crate::source::file::unpack::stored::{Changes, Meter, RegularFile};
 use crate::source::file::unpack::{StreamEnd, UnpackedStream, length_u64};
 use crate::source::file::{FileError, FileOptions};
 
@@ -24,6 +24,8 @@ pub(crate) struct WholeFile {
     /// Bytes as stored, where they are unpacked.
     stored_bytes: Option<u64>,
     bytes: Bytes,
+    /// The file that the bytes were unpacked from.
+    packed: Option<RegularFile>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,15 @@ impl WholeFile {
             length: file.length(),
             stored_bytes: None,
             bytes: Bytes::Regular(file),
+            packed: None,
+        }
+    }
+
+    /// Remembers the file that the bytes were unpacked from.
+    pub(crate) fn unpacked_from(self, packed: RegularFile) -> Self {
+        Self {
+            packed: Some(packed),
+            ..self
         }
     }
 
@@ -53,7 +64,7 @@ impl WholeFile {
         options: &FileOptions,
     ) -> Result<Self, FileError> {
         let name = path.display().to_string();
-        let spilled = |error: io::Error| FileError::Spill(name.clone(), error);
+        let spilled = |error: io::Error| FileError::spill(path, options, error);
         let file = tempfile::tempfile_in(&options.spill_dir).map_err(spilled)?;
         let mut bytes = head;
         let mut length = 0;
@@ -82,6 +93,7 @@ impl WholeFile {
             length,
             stored_bytes,
             bytes: Bytes::Unpacked(Arc::new(file)),
+            packed: None,
         })
     }
 
@@ -118,15 +130,11 @@ impl WholeFile {
         }
     }
 
-    /// Returns a note on bytes that came to a plain file since it was opened.
-    pub(crate) fn growth(&self) -> Option<String> {
-        let Bytes::Regular(regular) = &self.bytes else {
-            return None;
-        };
-        let now = regular.open().ok()?.metadata().ok()?.len();
-        let grown = now.checked_sub(self.length).filter(|&grown| grown > 0)?;
-        Some(format!(
-            "{grown} bytes were appended since the scan began, and not read"
-        ))
+    /// Returns what became of the file since it was opened.
+    pub(crate) fn changes(&self) -> Changes {
+        match (&self.bytes, &self.packed) {
+            (Bytes::Regular(file), _) | (Bytes::Unpacked(_), Some(file)) => file.changes(),
+            (Bytes::Unpacked(_), None) => Changes::default(),
+        }
     }
 }

@@ -233,7 +233,9 @@ impl RecordSource for SegmentSource {
         let is_whole = is_ended && pass.statement.end.is_none();
         let missing = survey.missing_behind(&whole.name).filter(|_| is_whole);
         let mut damage: Vec<String> = Vec::new();
+        let changes = whole.changes();
         damage.extend(whole.damage.clone());
+        damage.extend(changes.damage);
         damage.extend(survey.damage.clone());
         damage.extend(pass.statement.damage(self.isolation, missing.as_ref()));
         damage.extend((!is_ended).then(|| "not read to its end".to_owned()));
@@ -250,7 +252,7 @@ impl RecordSource for SegmentSource {
                 "transaction markers were also looked for in `{others}`"
             ));
         }
-        notes.extend(whole.growth());
+        notes.extend(changes.grown.into_iter().chain(changes.note));
         vec![SplitCoverage::File(FileCoverage {
             path: whole.name.clone(),
             format: whole.format("segment"),

@@ -228,6 +228,11 @@ impl UnpackedStream {
                 self.end = Some(StreamEnd::Damaged(what));
             }
             (Err(error), _) => self.end = Some(self.decoder_end(now, &error)?),
+            // Its framing has no end mark, and nothing tells an empty file from a cut one.
+            (Ok(true), _) if now == 0 && self.compression == Compression::Snappy => {
+                let what = "snappy stream ends early: nothing follows its first bytes";
+                self.end = Some(StreamEnd::Damaged(what.to_owned()));
+            }
             (Ok(true), _) => self.end = Some(StreamEnd::Whole),
             (Ok(false), _) => {}
         }

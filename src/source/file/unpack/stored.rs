@@ -1,6 +1,7 @@
 //! The bytes of a file as stored: frozen in length, read by place, counted.
 
-use std::fs::File;
+use std::fs;
+use std::fs::{File, Metadata};
 use std::io;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -8,6 +9,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::source::file::unpack::thousands;
 
 /// What ended the reading of stored bytes before their end.
 #[derive(Debug)]
@@ -59,7 +63,19 @@ pub(crate) struct RegularFile {
     path: PathBuf,
     length: u64,
     identity: (u64, u64),
+    modified: Option<SystemTime>,
     kept: Option<Arc<File>>,
+}
+
+/// What became of a file since its length was frozen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// What means that not all of it could be read.
+    pub(crate) damage: Option<String>,
+    /// Bytes that came to it.
+    pub(crate) grown: Option<String>,
+    /// What else is to be said.
+    pub(crate) note: Option<String>,
 }
 
 impl RegularFile {
@@ -70,6 +86,7 @@ impl RegularFile {
             path: path.to_owned(),
             length: metadata.len(),
             identity: (metadata.dev(), metadata.ino()),
+            modified: metadata.modified().ok(),
             kept: is_kept.then_some(file),
         })
     }
@@ -90,6 +107,44 @@ impl RegularFile {
             return Err(io::Error::other("it was replaced by another file"));
         }
         Ok(Arc::new(file))
+    }
+}
+
+impl RegularFile {
+    /// Returns what became of the file since its length was frozen.
+    pub(crate) fn changes(&self) -> Changes {
+        let identity = |of: &Metadata| (of.dev(), of.ino());
+        let at_path = fs::metadata(&self.path).ok();
+        let is_same = |of: &&Metadata| identity(of) == self.identity;
+        let mut changes = Changes::default();
+        if at_path.as_ref().is_none_or(|of| !is_same(&of)) {
+            let what = match at_path {
+                Some(_) => "was replaced by another file, which was not read",
+                None => "was moved or removed",
+            };
+            changes.note = Some(format!("it {what}, since the scan began"));
+        }
+        let of_open = self.kept.as_ref().and_then(|file| file.metadata().ok());
+        let Some(now) = of_open.or(at_path.filter(|of| is_same(&of))) else {
+            return changes;
+        };
+        let (then, now_bytes) = (self.length, now.len());
+        if now_bytes < then {
+            let (then, now) = (thousands(then), thousands(now_bytes));
+            changes.damage = Some(format!(
+                "file shrank since the scan began: it had {then} bytes and has {now}"
+            ));
+        } else if now_bytes > then {
+            let grown = thousands(now_bytes - then);
+            changes.grown = Some(format!(
+                "{grown} bytes were appended since the scan began, and not read"
+            ));
+        } else if now.modified().ok() != self.modified {
+            let known = changes.note.take().map(|known| known + "; ");
+            let written = "it was written to since the scan began, and is no longer than before";
+            changes.note = Some(known.unwrap_or_default() + written);
+        }
+        changes
     }
 }
 

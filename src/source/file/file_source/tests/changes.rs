@@ -137,3 +137,115 @@ fn a_file_replaced_before_its_turn_is_damage() {
     assert_eq!(drain(&kept)[0].value, "={}");
     assert!(coverage(&kept).is_complete());
 }
+
+/// Reads a file once, changes it, and looks for its first and last record again.
+fn changed_between_the_passes(
+    content: &[u8],
+    change: impl FnOnce(&Path),
+) -> (Vec<Seen>, Vec<Seen>, FileCoverage) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    std::fs::write(&path, content).unwrap();
+    let options = options(None, 50);
+    let source = FileSource::open(&path, SplitId(3), &options, StopFlag::default()).unwrap();
+    let first = drain(&source);
+    change(&path);
+    let again = fetch(&source, &[first[0].position, first[9].position]);
+    (first, again, coverage(&source))
+}
+
+#[test]
+fn a_file_that_changes_between_the_passes_is_stated() {
+    let text = numbered_lines(10);
+    let (all, again, read) = changed_between_the_passes(&text, |path| {
+        std::fs::write(path, &text[..101]).unwrap();
+    });
+    assert_eq!(again, all[..1], "what is gone is not found again");
+    let damage = read.damage.unwrap();
+    assert!(
+        damage.starts_with("file shrank since the scan began"),
+        "{damage}"
+    );
+
+    let (all, again, read) = changed_between_the_passes(&text, |path| {
+        std::fs::rename(path, path.with_extension("1")).unwrap();
+        std::fs::write(path, "{}\n").unwrap();
+    });
+    assert_eq!(
+        again,
+        [all[0].clone(), all[9].clone()],
+        "the first file is still open"
+    );
+    assert_eq!(read.damage, None);
+    assert!(
+        read.format_reason.contains("was replaced by another file"),
+        "{}",
+        read.format_reason
+    );
+
+    let (_, again, read) = changed_between_the_passes(&text, |path| {
+        std::fs::remove_file(path).unwrap();
+    });
+    assert_eq!((again.len(), read.damage), (2, None));
+    assert!(
+        read.format_reason.contains("was moved or removed"),
+        "{}",
+        read.format_reason
+    );
+
+    for content in [text.clone(), gzip(&text)] {
+        let (_, again, read) = changed_between_the_passes(&content, |path| {
+            let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+            file.write_all(b"more\n").unwrap();
+        });
+        assert_eq!((again.len(), read.damage), (2, None));
+        assert!(
+            read.format_reason.contains("5 bytes were appended"),
+            "{}",
+            read.format_reason
+        );
+    }
+}
+
+#[test]
+fn a_file_written_over_in_place_is_stated() {
+    let text = numbered_lines(10);
+    let (all, again, read) = changed_between_the_passes(&text, |path| {
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&file, b"{\"ID\"", 0).unwrap();
+        let later =
+            file.metadata().unwrap().modified().unwrap() + std::time::Duration::from_secs(9);
+        file.set_modified(later).unwrap();
+    });
+    assert_ne!(again[0].value, all[0].value);
+    assert!(
+        read.format_reason.contains("was written to since"),
+        "{}",
+        read.format_reason
+    );
+}
+
+#[test]
+fn a_file_replaced_between_the_passes_is_lost_and_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    std::fs::write(&path, numbered_lines(10)).unwrap();
+    let options = options(None, 100);
+    let late = SplitId(FILES_KEPT_OPEN);
+    let source = FileSource::open(&path, late, &options, StopFlag::default()).unwrap();
+    let positions: Vec<u64> = drain(&source).iter().map(|seen| seen.position).collect();
+    std::fs::rename(&path, folder.path().join("log.1")).unwrap();
+    std::fs::write(&path, numbered_lines(10)).unwrap();
+    let mut block = RecordBlock::default();
+    let dealt_with = source
+        .revisit(late)
+        .unwrap()
+        .fetch(&positions, &mut block)
+        .unwrap();
+    assert_eq!((dealt_with, block.slots.len()), (10, 0));
+    let damage = coverage(&source).damage.unwrap();
+    assert_eq!(
+        damage,
+        "cannot be opened again: it was replaced by another file"
+    );
+}
