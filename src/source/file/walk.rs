@@ -78,7 +78,7 @@ impl Walk {
 
     /// Walks depth first, by names in byte order, so that the order is the same everywhere.
     fn add_directory(&mut self, root: &Path) -> Result<(), FileError> {
-        let paths_before = self.list.paths.len();
+        let found_before = self.list.paths.len() + self.siblings.len();
         let mut pending = vec![root.to_owned()];
         while let Some(path) = pending.pop() {
             let mut entries = Vec::new();
@@ -96,7 +96,7 @@ impl Walk {
             }
             pending.extend(directories.into_iter().rev());
         }
-        if self.list.paths.len() == paths_before {
+        if self.list.paths.len() + self.siblings.len() == found_before {
             self.note(format!("`{}` holds no file to read", root.display()));
         }
         Ok(())
@@ -214,7 +214,13 @@ impl Walk {
         };
         self.list.paths.retain(|path| !is_joined(path));
         for path in std::mem::take(&mut self.siblings) {
-            if !is_joined(&path) {
+            if is_joined(&path) {
+                continue;
+            }
+            let metadata = fs::metadata(&path).ok();
+            if let Some(metadata) = metadata.filter(|_| sink::tombstones(&path).is_some()) {
+                self.add_file(path, &metadata);
+            } else {
                 let shown = path.display();
                 self.note(format!(
                     "`{shown}` holds keys or headers of a file that is not there; it was left out"
@@ -283,6 +289,12 @@ mod tests {
         assert_eq!(names(&walked, root.path()), values[..1]);
         assert_eq!(walked.notes.len(), 1, "{:?}", walked.notes);
         assert!(walked.notes[0].contains(orphan), "{:?}", walked.notes);
+        let apart = root.path().join("tombstone");
+        fs::create_dir(&apart).unwrap();
+        fs::write(apart.join(orphan), "").unwrap();
+        let walked = expand(&[apart]).unwrap();
+        assert_eq!(names(&walked, root.path()), [format!("tombstone/{orphan}")]);
+        assert!(walked.notes.is_empty(), "{:?}", walked.notes);
         let typed = [values[1], values[0], orphan].map(|name| root.path().join(name));
         let typed = expand(&typed).unwrap();
         assert_eq!(names(&typed, root.path()), [values[0], orphan]);

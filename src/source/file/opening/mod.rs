@@ -21,6 +21,7 @@ use crate::source::file::container::{Container, ContainerSource};
 use crate::source::file::opening::recognise::{Binary, Head};
 use crate::source::file::opening::whole::WholeFile;
 use crate::source::file::segment::{PartitionLog, SegmentFile, SegmentSource, names};
+use crate::source::file::sink;
 use crate::source::file::sink::{ColumnStore, SinkName};
 use crate::source::file::unpack::UnpackedStream;
 use crate::source::file::unpack::compression::Compression;
@@ -71,7 +72,10 @@ impl<'a> FileOpener<'a> {
         let name = path.file_name().and_then(|name| name.to_str());
         match name.and_then(SinkName::parse).filter(|_| path.is_file()) {
             Some(name) => self.open_sink(path, name, split),
-            None => self.open_as_it_is(path, split),
+            None => match sink::tombstones(path) {
+                Some(name) => self.open_tombstones(path, name, split),
+                None => self.open_as_it_is(path, split),
+            },
         }
     }
 

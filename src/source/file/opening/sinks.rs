@@ -8,6 +8,7 @@ use crate::record::{RecordBlock, SplitId};
 use crate::source::RecordSource;
 use crate::source::file::opening::{FileOpener, OpenedFile};
 use crate::source::file::sink::siblings::SiblingPath;
+use crate::source::file::sink::wrapping::Json;
 use crate::source::file::sink::{Sibling, SinkName, SinkNaming, SinkSource, Wrapping};
 use crate::source::file::{FileError, FileFormat};
 
@@ -47,13 +48,33 @@ impl FileOpener<'_> {
         Ok(placed(source))
     }
 
-    /// A sibling that cannot be opened is damage of the file that it belongs to.
-    fn open_sibling(&self, found: SiblingPath) -> Sibling {
+    /// Opens the keys of tombstones, whose values are null.
+    pub(super) fn open_tombstones(
+        &mut self,
+        path: &Path,
+        name: SinkName,
+        split: SplitId,
+    ) -> Result<OpenedFile, FileError> {
+        let Some(keys) = SiblingPath::of_keys(path) else {
+            return self.open_as_it_is(path, split);
+        };
+        let wrapping = Wrapping::Tombstone(Json(keys.is_json));
+        let inner = self.open_beside(&keys, split)?.source;
+        Ok(placed(SinkSource::wrapped(inner, name, wrapping)))
+    }
+
+    /// Opens a file of keys or headers: lines, or a container.
+    fn open_beside(&self, found: &SiblingPath, split: SplitId) -> Result<OpenedFile, FileError> {
         let mut options = self.options.clone();
         options.format = (!found.is_container).then_some(FileFormat::JsonLines);
-        let opened =
-            FileOpener::new(&options, self.stop.clone()).open_as_it_is(&found.path, READ_ONCE);
-        let source = opened.map(|opened| opened.source);
+        FileOpener::new(&options, self.stop.clone()).open_as_it_is(&found.path, split)
+    }
+
+    /// A sibling that cannot be opened is damage of the file that it belongs to.
+    fn open_sibling(&self, found: SiblingPath) -> Sibling {
+        let source = self
+            .open_beside(&found, READ_ONCE)
+            .map(|opened| opened.source);
         found.opened(source.map_err(|error| error.to_string()))
     }
 

@@ -67,6 +67,16 @@ pub(crate) fn is_sibling(name: &str) -> bool {
         .any(|kind| split_sibling(name, *kind).is_some())
 }
 
+/// Folder in which Confluent's sinks keep the keys of tombstones; there is no file of values.
+const TOMBSTONES: &str = "tombstone";
+
+/// Returns what the name of a file says that holds the keys of tombstones.
+pub(crate) fn tombstones(path: &Path) -> Option<SinkName> {
+    let is_apart = path.components().any(|part| part.as_os_str() == TOMBSTONES);
+    let (stem, ending) = split_sibling(path.file_name()?.to_str()?, SiblingKind::Keys)?;
+    SinkName::parse(&format!("{stem}.{ending}")).filter(|_| is_apart)
+}
+
 /// Returns the name, up to its ending, of the file whose keys or headers a file holds.
 pub(crate) fn stem_of_values(name: &str) -> Option<&str> {
     let stem_of = |kind: &SiblingKind| split_sibling(name, *kind).map(|(stem, _)| stem);

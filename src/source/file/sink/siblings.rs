@@ -56,7 +56,8 @@ pub(crate) struct SiblingPath {
     pub(crate) path: PathBuf,
     /// Whether its content tells its format; the others are lines.
     pub(crate) is_container: bool,
-    is_json: bool,
+    /// Whether its lines are JSON; the others are bytes.
+    pub(crate) is_json: bool,
 }
 
 impl SiblingPath {
@@ -86,16 +87,27 @@ impl SiblingPath {
         let of_kind = |kind: SiblingKind| {
             names.iter().find_map(|name| {
                 let (of, ending) = split_sibling(name, kind)?;
-                let has_part = |part: &str| ending.split('.').any(|of| of == part);
-                (of == stem).then(|| Self {
-                    kind,
-                    path: path.with_file_name(name),
-                    is_container: has_part("avro") || has_part("parquet"),
-                    is_json: !has_part("bin"),
-                })
+                (of == stem).then(|| Self::new(kind, path.with_file_name(name), ending))
             })
         };
         SiblingKind::ALL.into_iter().filter_map(of_kind).collect()
+    }
+
+    /// Returns a file of keys as it is.
+    pub(crate) fn of_keys(path: &Path) -> Option<Self> {
+        let (_, ending) = split_sibling(path.file_name()?.to_str()?, SiblingKind::Keys)?;
+        Some(Self::new(SiblingKind::Keys, path.to_owned(), ending))
+    }
+
+    /// The ending of the name says what the file is made of.
+    fn new(kind: SiblingKind, path: PathBuf, ending: &str) -> Self {
+        let has_part = |part: &str| ending.split('.').any(|of| of == part);
+        Self {
+            kind,
+            path,
+            is_container: has_part("avro") || has_part("parquet"),
+            is_json: !has_part("bin"),
+        }
     }
 
     /// Returns the sibling with its records.
@@ -110,8 +122,8 @@ impl SiblingPath {
 }
 
 /// What one record's cell is.
-const NULL: u8 = 0;
-const BYTES: u8 = 1;
+pub(super) const NULL: u8 = 0;
+pub(super) const BYTES: u8 = 1;
 const UNREADABLE: u8 = 2;
 
 /// The keys or headers of a file's records.
@@ -198,11 +210,10 @@ fn encode(
     cell: &mut Vec<u8>,
     scratch: &mut Scratch,
 ) {
-    cell.push(BYTES);
     match kind {
-        SiblingKind::Keys if !is_json => cell.extend_from_slice(text),
-        SiblingKind::Keys => encode_key(text, cell),
+        SiblingKind::Keys => encode_key_line(text, is_json, cell),
         SiblingKind::Headers => {
+            cell.push(BYTES);
             scratch.appended.clear();
             let mut opener = Opener {
                 line: text,
@@ -215,6 +226,16 @@ fn encode(
                 None => *cell = vec![UNREADABLE],
             }
         }
+    }
+}
+
+/// Appends what a line of a file of keys comes to.
+pub(super) fn encode_key_line(text: &[u8], is_json: bool, cell: &mut Vec<u8>) {
+    cell.push(BYTES);
+    if is_json {
+        encode_key(text, cell);
+    } else {
+        cell.extend_from_slice(text);
     }
 }
 

@@ -100,8 +100,12 @@ impl SinkSource {
 
     /// Offsets follow only where there are as many records as offsets, one to a line.
     fn offsets(&self) -> Offsets {
-        if self.wrapping.is_some() {
-            return Offsets::Recorded;
+        match self.wrapping {
+            Some(Wrapping::Tombstone(_)) => {
+                return Offsets::Unknown("keys of tombstones stand apart".to_owned());
+            }
+            Some(Wrapping::Object | Wrapping::Row(_)) => return Offsets::Recorded,
+            None => {}
         }
         let start = self.name.start;
         let Some(end) = self.end else {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use crate::finding::FileCoverage;
-use crate::record::{RecordBlock, SplitId};
+use crate::record::{Payload, RecordBlock, SplitId};
 use crate::source::file::{FileOpener, FileOptions};
 use crate::source::{RecordSource, SplitCoverage, StopFlag};
 
@@ -300,4 +300,22 @@ fn records_of_aiven_are_opened_in_containers_too() {
     fs::write(&path, avro_file(&records)).unwrap();
     assert_eq!(read(&path).0, ["orders-0@7", "orders-0@9"]);
     assert_eq!(read_beside(&path).0, ["k", "k"]);
+}
+
+#[test]
+fn keys_of_tombstones_are_records_without_a_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let apart = folder.path().join("tombstone");
+    fs::create_dir(&apart).unwrap();
+    let path = apart.join("orders+0+0000000042.keys.json");
+    fs::write(&path, "\"ord-1\"\n{\"id\":1}\n{\n").unwrap();
+    let (coordinates, why) = read(&path);
+    assert_eq!(coordinates, ["orders-0@-1"; 3]);
+    assert!(why.contains("keys of tombstones stand apart"), "{why}");
+    let shown = read_beside(&path).0;
+    assert_eq!(shown, ["ord-1", "{\"id\":1}", "- InvalidEnvelope"]);
+    let (source, _) = open(&path);
+    let mut block = RecordBlock::default();
+    assert!(source.next_block(&mut block).unwrap());
+    assert_eq!(block.view(0).unwrap().value(), Payload::Null);
 }

@@ -11,6 +11,7 @@ use crate::source::file::cut::envelope::opener::{Opener, Scratch};
 use crate::source::file::cut::envelope::parts::{Part, integer, members, plain_text};
 use crate::source::file::cut::envelope::{HeaderList, content_of};
 use crate::source::file::cut::rows;
+use crate::source::file::sink::siblings;
 
 /// All members that the sink writes.
 const MEMBERS: [&str; 5] = ["key", "value", "offset", "timestamp", "headers"];
@@ -22,7 +23,13 @@ pub(crate) enum Wrapping {
     Object,
     /// A row without a header row.
     Row(Cells),
+    /// Nothing: they are keys of tombstones, as JSON or as bytes.
+    Tombstone(Json),
 }
+
+/// Whether keys are written as JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Json(pub(crate) bool);
 
 /// Which cell of a row is what; keys are in base64 always.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +75,7 @@ impl Wrapping {
                 "rows of key, value, offset and timestamp, the first two in base64"
             }
             Self::Row(_) => "rows of key, value, offset and timestamp, the first in base64",
+            Self::Tombstone(_) => "keys of tombstones",
         }
     }
 
@@ -90,6 +98,7 @@ impl Wrapping {
             let outcome = match self {
                 Self::Object => open_object(&mut opener, &mut opened),
                 Self::Row(cells) => cells.open(&mut opener, &mut opened),
+                Self::Tombstone(json) => open_tombstone(&mut opener, &mut opened, *json),
             };
             match outcome {
                 Ok(()) => *slot = opened,
@@ -135,6 +144,27 @@ fn open_object(opener: &mut Opener<'_>, slot: &mut RecordSlot) -> Result<(), Rec
         Some(headers) => slot.headers = headers,
         None => slot.defect = Some(RecordDefect::InvalidHeaders),
     }
+    Ok(())
+}
+
+/// What stands there is the key; a tombstone has no value.
+fn open_tombstone(
+    opener: &mut Opener<'_>,
+    slot: &mut RecordSlot,
+    Json(is_json): Json,
+) -> Result<(), RecordDefect> {
+    let mut cell = Vec::new();
+    siblings::encode_key_line(opener.line, is_json, &mut cell);
+    slot.key = match cell.split_first() {
+        Some((&siblings::BYTES, key)) => {
+            let from = opener.scratch.appended.len();
+            opener.scratch.appended.extend_from_slice(key);
+            opener.appended_span(from)
+        }
+        Some((&siblings::NULL, _)) => Span::NULL,
+        Some(_) | None => return Err(RecordDefect::InvalidEnvelope),
+    };
+    slot.value = Span::NULL;
     Ok(())
 }
 
