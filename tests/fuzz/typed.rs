@@ -170,7 +170,7 @@ fn options_are_understood_or_refused() {
             let _ = time::parse(&text, TimeContext { now_millis, zone });
         }
         let _ = (duration::parse(&text), size::parse(&text));
-        let _ = mapping::resolve(&[text.to_string()]);
+        let _ = mapping::resolve(&[text.to_string()], false, None);
         let mut numbers = BTreeSet::new();
         let _ = partitions::parse_into(&mut numbers, &text);
         assert!(numbers.len() <= 1_000_000);
