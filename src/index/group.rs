@@ -38,6 +38,12 @@ impl GroupWalk {
         (self.distinct_fingerprints, self.occurrences)
     }
 
+    /// Counts occurrences whose fingerprints none other has.
+    pub(super) fn count_single(&mut self, occurrences: u64) {
+        self.distinct_fingerprints += occurrences;
+        self.occurrences += occurrences;
+    }
+
     /// Looks at the next occurrence in order; `suspect` is called with those that are decided.
     #[inline]
     pub(super) fn next(

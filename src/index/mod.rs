@@ -4,6 +4,7 @@ mod budget;
 mod group;
 mod occurrence;
 mod places;
+mod repeats;
 mod suspects;
 mod writer;
 

@@ -35,17 +35,12 @@ impl FixedRecord for Occurrence {
 
     fn write(&self, out: &mut [u8]) {
         let Fingerprint([high, low]) = self.fingerprint;
-        let fields = high
-            .to_le_bytes()
-            .into_iter()
-            .chain(low.to_le_bytes())
-            .chain(self.timestamp_millis.to_le_bytes())
-            .chain(self.position.to_le_bytes())
-            .chain(self.split.0.to_le_bytes())
-            .chain([u8::from(self.is_reversal)]);
-        for (to, from) in out.iter_mut().zip(fields) {
-            *to = from;
-        }
+        let rest = put(out, high.to_le_bytes());
+        let rest = put(rest, low.to_le_bytes());
+        let rest = put(rest, self.timestamp_millis.to_le_bytes());
+        let rest = put(rest, self.position.to_le_bytes());
+        let rest = put(rest, self.split.0.to_le_bytes());
+        put(rest, [u8::from(self.is_reversal)]);
     }
 
     fn read(bytes: &[u8]) -> Self {
@@ -103,6 +98,17 @@ impl FixedRecord for Place {
 
     fn read(bytes: &[u8]) -> Self {
         Self(Occurrence::read(bytes))
+    }
+}
+
+/// Puts a number in front; an item is as long as asked for, so there is always room.
+fn put<const BYTES: usize>(out: &mut [u8], number: [u8; BYTES]) -> &mut [u8] {
+    match out.split_first_chunk_mut() {
+        Some((place, rest)) => {
+            *place = number;
+            rest
+        }
+        None => &mut [],
     }
 }
 

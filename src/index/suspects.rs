@@ -12,6 +12,7 @@ use super::Occurrence;
 use super::group::GroupWalk;
 use super::occurrence::Place;
 use super::places::PlaceMerge;
+use super::repeats::Repeats;
 use super::writer::BucketPart;
 use crate::sorted_run::FixedRecord;
 use crate::sorted_run::FixedSorter;
@@ -202,10 +203,10 @@ impl Comparison<'_> {
     fn work(&self) -> Result<Findings, IndexError> {
         let mut walk = GroupWalk::new(self.within_millis);
         let mut places = FixedSorter::new(self.spill_dir, self.place_bytes);
-        let mut scratch = Vec::new();
+        let mut scratch = Scratch::default();
         while let Some(bucket) = self.next_bucket() {
-            let done = self.compare(bucket, &mut scratch, &mut |occurrence| {
-                walk.next(occurrence, &mut |suspect| Ok(places.push(Place(*suspect))?))
+            let done = self.compare(bucket, &mut scratch, &mut walk, &mut |suspect| {
+                Ok(places.push(Place(*suspect))?)
             });
             if let Err(error) = done {
                 // The audit fails, so the other workers need not go on.
@@ -233,40 +234,87 @@ impl Comparison<'_> {
             .pop()
     }
 
-    /// Calls `each` with the occurrences of the bucket in order.
+    /// Walks over the bucket; `suspect` is called with the suspects.
     fn compare(
         &self,
         bucket: Bucket,
-        scratch: &mut Vec<Occurrence>,
-        each: &mut impl FnMut(Occurrence) -> Result<(), IndexError>,
+        scratch: &mut Scratch,
+        walk: &mut GroupWalk,
+        suspect: &mut impl FnMut(&Occurrence) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
-        if !self.has_room(scratch, bucket.occurrences) {
-            *scratch = Vec::new();
-            let mut sorter = FixedSorter::new(self.spill_dir, self.scratch_bytes);
-            bucket.drain(&self.files, |occurrence| Ok(sorter.push(occurrence)?))?;
-            for occurrence in sorter.finish()? {
-                each(occurrence?)?;
-            }
-            return Ok(());
+        if self.has_room(scratch, bucket.occurrences) {
+            return scratch.compare(bucket, &self.files, walk, suspect);
         }
-        bucket.drain(&self.files, |occurrence| {
-            scratch.push(occurrence);
-            Ok(())
-        })?;
-        scratch.sort_unstable();
-        scratch.drain(..).try_for_each(each)
+        *scratch = Scratch::default();
+        let mut sorter = FixedSorter::new(self.spill_dir, self.scratch_bytes);
+        bucket.drain(&self.files, |occurrence| Ok(sorter.push(occurrence)?))?;
+        for occurrence in sorter.finish()? {
+            walk.next(occurrence?, suspect)?;
+        }
+        Ok(())
     }
 
-    /// Makes room for so many occurrences, if that is within the worker's share.
-    fn has_room(&self, scratch: &mut Vec<Occurrence>, occurrences: u64) -> bool {
+    /// Returns whether so many occurrences, all of them repeated, are within the worker's share.
+    fn has_room(&self, scratch: &mut Scratch, occurrences: u64) -> bool {
         let Ok(wanted) = usize::try_from(occurrences) else {
             return false;
         };
-        if wanted <= scratch.capacity() {
-            return true;
+        let bytes = wanted.saturating_mul(size_of::<Occurrence>());
+        bytes.saturating_add(Repeats::bytes_for(wanted)) <= self.scratch_bytes
+            && scratch.reserve(wanted)
+    }
+}
+
+/// Memory of one worker to compare buckets in.
+#[derive(Default)]
+struct Scratch {
+    repeats: Repeats,
+    occurrences: Vec<Occurrence>,
+}
+
+impl Scratch {
+    /// Makes room for the occurrences and the table of a bucket, if the system gives it.
+    fn reserve(&mut self, wanted: usize) -> bool {
+        if wanted > self.occurrences.capacity() {
+            self.occurrences = Vec::new();
         }
-        *scratch = Vec::new();
-        wanted <= self.scratch_bytes / size_of::<Occurrence>()
-            && scratch.try_reserve_exact(wanted).is_ok()
+        self.occurrences.try_reserve_exact(wanted).is_ok() && self.repeats.start(wanted).is_ok()
+    }
+
+    /// Sorts only what may be repeated: most occurrences are not, and are counted.
+    fn compare(
+        &mut self,
+        mut bucket: Bucket,
+        files: &[Option<SpillFile>],
+        walk: &mut GroupWalk,
+        suspect: &mut impl FnMut(&Occurrence) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        let Self {
+            repeats,
+            occurrences,
+        } = self;
+        let chunks = std::mem::take(&mut bucket.chunks);
+        let all = bucket.occurrences;
+        bucket.drain(files, |occurrence| {
+            occurrences.push(occurrence);
+            Ok(())
+        })?;
+        chunks
+            .iter()
+            .flatten()
+            .chain(&*occurrences)
+            .for_each(|occurrence| repeats.add(occurrence));
+        occurrences.retain(|occurrence| repeats.is_repeated(occurrence));
+        for chunk in chunks {
+            let repeated = chunk
+                .into_iter()
+                .filter(|occurrence| repeats.is_repeated(occurrence));
+            occurrences.extend(repeated);
+        }
+        walk.count_single(all - stored_len(occurrences.len()));
+        occurrences.sort_unstable();
+        occurrences
+            .drain(..)
+            .try_for_each(|occurrence| walk.next(occurrence, suspect))
     }
 }
