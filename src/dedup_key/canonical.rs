@@ -61,6 +61,14 @@ impl KeyWriter {
         out.clear();
         let mut outcome = KeyOutcome::Key;
         for (field, value) in self.fields.iter().zip(values) {
+            // Values are looked at in place: to copy one that was just put together stalls.
+            if let FieldValue::Bytes(text) = value
+                && field.normalizers.is_empty()
+                && self.ignore.is_empty()
+            {
+                push(out, TEXT, text);
+                continue;
+            }
             if value.is_absent() {
                 if self.missing == MissingPolicy::Skip {
                     outcome = KeyOutcome::Missing;
