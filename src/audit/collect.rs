@@ -178,6 +178,8 @@ struct Worker<'a> {
     probe: FieldProbe,
     coordinates: BlockCoordinates,
     is_key_in_value: bool,
+    /// Whether the values of the block at hand need no check of their own.
+    is_block_utf8: bool,
     /// Type of the last timestamp: it seldom changes.
     last_timestamp_type: Option<TimestampType>,
 }
@@ -215,6 +217,7 @@ impl<'a> Worker<'a> {
             canonical: Vec::new(),
             probe: FieldProbe::new(plan),
             coordinates: BlockCoordinates::default(),
+            is_block_utf8: false,
             last_timestamp_type: None,
         }
     }
@@ -246,6 +249,7 @@ impl<'a> Worker<'a> {
     fn audit_block(&mut self, block: &RecordBlock) -> Result<(), AuditError> {
         // One list for the whole block: nothing is allocated per record.
         let mut values = vec![FieldValue::Missing; self.field_count];
+        self.is_block_utf8 = self.fields.is_utf8(block);
         for (index, view) in block.views().enumerate() {
             let outcome = self.audit(index, view, &mut values)?;
             self.counts.records_read += 1;
@@ -282,7 +286,7 @@ impl<'a> Worker<'a> {
         if self.is_key_in_value && view.value() == Payload::Null {
             return Ok(Outcome::Skipped(SkipReason::Tombstone));
         }
-        self.fields.read(view, values);
+        self.fields.read_in(view, self.is_block_utf8, values);
         let is_reversal = match self.judge(view, values) {
             Ok(is_reversal) => is_reversal,
             Err(reason) => return Ok(Outcome::Skipped(reason)),

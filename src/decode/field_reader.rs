@@ -5,10 +5,12 @@ use crate::record::FieldPath;
 use crate::record::FieldValue;
 use crate::record::Headers;
 use crate::record::Payload;
+use crate::record::RecordBlock;
 use crate::record::RecordDefect;
 use crate::record::RecordView;
 use crate::record::Root;
 use crate::record::ValueFormat;
+use crate::scan_json;
 use crate::scan_json::PathTrie;
 use crate::scan_json::Scanner;
 
@@ -108,15 +110,33 @@ impl FieldReader {
         &self.paths
     }
 
+    /// Returns whether all of a block is UTF-8, where that spares a check of each value in it.
+    pub fn is_utf8(&self, block: &RecordBlock) -> bool {
+        let is_scanned = block.value_format == ValueFormat::Json && !self.value.inside.is_empty();
+        is_scanned && scan_json::is_utf8(&block.bytes)
+    }
+
     /// Puts the value at path *i* of the record into slot *i* of `out`.
     #[inline]
     pub fn read<'a>(&mut self, view: RecordView<'a>, out: &mut [FieldValue<'a>]) {
+        self.read_in(view, false, out);
+    }
+
+    /// As [`FieldReader::read`], for a record of a block that was found to be UTF-8, or not.
+    #[inline]
+    pub fn read_in<'a>(
+        &mut self,
+        view: RecordView<'a>,
+        is_block_utf8: bool,
+        out: &mut [FieldValue<'a>],
+    ) {
         let defect = view.slot().defect;
         let is_defective = defect.is_some_and(|defect| defect != RecordDefect::InvalidHeaders);
         if !self.value.is_empty() {
             let bytes = self.value.bytes(view.value(), is_defective, out);
             if let Some(bytes) = bytes {
-                self.read_value(bytes, &view.block().value_format, out);
+                let is_utf8 = is_block_utf8 && view.is_value_of_characters();
+                self.read_value((bytes, is_utf8), &view.block().value_format, out);
             }
         }
         if !self.key.is_empty() {
@@ -140,14 +160,19 @@ impl FieldReader {
 
     fn read_value<'a>(
         &mut self,
-        bytes: &'a [u8],
+        (bytes, is_utf8): (&'a [u8], bool),
         format: &ValueFormat,
         out: &mut [FieldValue<'a>],
     ) {
+        let trie = &self.value.inside;
         match format {
             ValueFormat::Json => {
                 // On an error the slots say that the value cannot be decoded.
-                let _ = self.scanner.scan(bytes, &self.value.inside, out);
+                let _ = if is_utf8 {
+                    self.scanner.scan_utf8_checked(bytes, trie, out)
+                } else {
+                    self.scanner.scan(bytes, trie, out)
+                };
             }
             ValueFormat::Csv { delimiter, columns } => {
                 self.value.inside.fill(FieldValue::Missing, out);
@@ -273,6 +298,34 @@ mod tests {
         ];
         let (paths, values): (Vec<_>, Vec<_>) = expected.into_iter().unzip();
         assert_eq!(read(&paths, &block), values);
+    }
+
+    #[test]
+    fn a_block_of_text_is_not_taken_for_values_of_text() {
+        // Together the two values are UTF-8, and each of them is none.
+        let (first, second) = (&b"{\"a\":\"\xc3"[..], &b"\xa9\"}"[..]);
+        for lengths in [[first.len(), second.len()], [first.len() + second.len(), 0]] {
+            let mut block = RecordBlock::default();
+            block.push_bytes(&[first, second].concat());
+            let mut slot = RecordSlot::new(0);
+            slot.value = Span::new(0, lengths[0]);
+            block.slots.push(slot);
+            let mut reader = reader(&["a"]);
+            assert!(reader.is_utf8(&block));
+            let mut out = [FieldValue::Missing];
+            reader.read_in(block.views().next().unwrap(), true, &mut out);
+            let is_whole = lengths[1] == 0;
+            let expected = if is_whole {
+                FieldValue::Bytes("é".as_bytes())
+            } else {
+                UNDECODABLE
+            };
+            assert_eq!(out, [expected]);
+        }
+        let mut block = block_of(Some(b"{\"a\":\"\xff\"}"), None, &[]);
+        assert!(!reader(&["a"]).is_utf8(&block));
+        block.bytes.clear();
+        assert!(!reader(&["key.a"]).is_utf8(&block), "no value is scanned");
     }
 
     #[test]

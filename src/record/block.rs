@@ -277,6 +277,19 @@ impl<'a> RecordView<'a> {
         self.block.payload(self.slot.value)
     }
 
+    /// Returns whether the value begins and ends between characters, in a block that is UTF-8.
+    #[inline]
+    pub fn is_value_of_characters(self) -> bool {
+        let Span { start, length } = self.slot.value;
+        let is_between = |place: u32| {
+            let byte = usize::try_from(place)
+                .ok()
+                .and_then(|place| self.block.bytes.get(place));
+            byte.is_none_or(|&byte| byte & 0xc0 != 0x80)
+        };
+        is_between(start) && is_between(start.saturating_add(length))
+    }
+
     /// Returns the headers, or nothing where the source does not record them.
     pub fn headers(self) -> Option<Headers<'a>> {
         self.block

@@ -16,6 +16,6 @@ pub use canonical::{CanonicalError, CanonicalWriter};
 pub use error::{JsonError, JsonFault};
 pub use grammar::string::{unescape, write_string};
 pub use leaves::{differing_paths, leaves};
-pub use scan::Scanner;
+pub use scan::{Scanner, is_utf8};
 pub use text::{field_text, unescape_quoted_cell};
 pub use trie::PathTrie;

@@ -44,6 +44,11 @@ struct Pending {
     node: Option<usize>,
 }
 
+/// Returns whether all of many bytes are UTF-8; ends at the first that are not.
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    simdutf8::compat::from_utf8(bytes).is_ok()
+}
+
 impl Scanner {
     /// Returns a scanner.
     pub fn new() -> Self {
@@ -61,7 +66,8 @@ impl Scanner {
         trie: &PathTrie,
         out: &mut [FieldValue<'a>],
     ) -> Result<(), JsonError> {
-        if simdutf8::basic::from_utf8(document).is_err() {
+        // Most documents are short and have no other characters, and that is told sooner.
+        if !document.is_ascii() && simdutf8::basic::from_utf8(document).is_err() {
             trie.fill(FieldValue::Undecodable, out);
             return Err(utf8_error(document));
         }
