@@ -3,12 +3,20 @@
 use std::io;
 use std::sync::Arc;
 
+use memchr::memchr;
+
 use crate::source::StopFlag;
 use crate::source::file::cut::text::dump_log::Segments;
 use crate::source::file::row_ends::{RecordEnds, RowScan, Wanted};
 use crate::source::file::unpack::{StreamEnd, UnpackedStream, length_u64, thousands};
 
-/// Where a chunk starts.
+/// Parts of a chunk whose places are noted, so that little of it is read again for one record.
+const PARTS_PER_CHUNK: u64 = 16;
+
+/// Most parts noted between one power of two of the file's length and the next.
+const PARTS_MAX: u64 = 256 * 1024;
+
+/// Where a chunk starts, or a part of one: behind a newline, which may be inside of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkStart {
     /// Byte offset in the unpacked file.
@@ -45,13 +53,15 @@ pub(crate) struct Chunker {
     stop: StopFlag,
     /// Where segments of a dump are noted.
     segments: Option<Arc<Segments>>,
+    /// Whether records can be told from their own bytes, so that parts of chunks are noted too.
+    has_parts: bool,
     /// Bytes before the first record that are still to be dropped.
     lead_bytes: usize,
     /// Bytes read that are in no chunk yet.
     carry: Vec<u8>,
     /// The next chunk.
     next: ChunkStart,
-    /// The chunks given out.
+    /// The chunks given out, and their parts.
     starts: Vec<ChunkStart>,
     outcome: Outcome,
     is_finished: bool,
@@ -74,6 +84,7 @@ impl Chunker {
             limits,
             stop,
             segments: None,
+            has_parts: false,
             lead_bytes,
             carry: Vec::new(),
             next: ChunkStart {
@@ -91,6 +102,12 @@ impl Chunker {
     /// Notes the segments of a dump, which the records after them need.
     pub(crate) fn noting(mut self, segments: Option<Arc<Segments>>) -> Self {
         self.segments = segments;
+        self
+    }
+
+    /// Notes parts of chunks too, if records can be told from their own bytes.
+    pub(crate) fn in_parts(mut self, has_parts: bool) -> Self {
+        self.has_parts = has_parts;
         self
     }
 
@@ -154,10 +171,25 @@ impl Chunker {
         if let Some(segments) = &self.segments {
             segments.note(bytes, start.byte_offset);
         }
-        self.starts.push(start);
-        self.next.byte_offset += length_u64(bytes.len());
-        self.next.line += newlines(bytes);
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(self.part_length(rest));
+            self.starts.push(self.next);
+            self.next.byte_offset += length_u64(part.len());
+            self.next.line += newlines(part);
+            rest = after;
+        }
         start
+    }
+
+    /// Returns the length of the next part of a chunk: to a newline, or all.
+    fn part_length(&self, rest: &[u8]) -> usize {
+        let by_place = self.next.byte_offset / PARTS_MAX;
+        let least = by_place.max(length_u64(self.limits.chunk_bytes) / PARTS_PER_CHUNK);
+        let least = usize::try_from(least).unwrap_or(usize::MAX);
+        let behind = rest.get(least..).filter(|_| self.has_parts);
+        let newline = behind.and_then(|behind| memchr(b'\n', behind));
+        newline.map_or(rest.len(), |place| least + place + 1)
     }
 
     /// Gives out what is left at the end, unless it is a part of a record.

@@ -95,7 +95,8 @@ impl FileOptions {
             assume_topic: None,
             isolation: Isolation::default(),
             spill_dir,
-            chunk_bytes: 1024 * 1024,
+            // Half of a core's cache, so that what is read there is still there when it is cut.
+            chunk_bytes: 256 * 1024,
         }
     }
 }

@@ -92,16 +92,16 @@ impl<'a> FileRevisitor<'a> {
             }
             return Ok(());
         }
-        let current = self.at_chunk(index, start)?;
+        let mut current = self.at_chunk(index, start)?;
         if !self.cutter.layout.is_cut_alone() {
             self.add_from_whole(current, start, position, block);
             return Ok(());
         }
         let place = usize::try_from(position - start.byte_offset).unwrap_or(usize::MAX);
-        let chunk = self.bytes.get(..current.length).unwrap_or_default();
-        let Some(length) = record_length(chunk, place, self.cutter.layout.ends) else {
+        let Some(length) = self.whole_length(&mut current, place)? else {
             return Ok(());
         };
+        let chunk = self.bytes.get(..current.length).unwrap_or_default();
         let current = current.moved_to(place, start.line, chunk);
         let from = block.bytes.len();
         let record = chunk.get(place..place + length).unwrap_or_default();
@@ -113,6 +113,56 @@ impl<'a> FileRevisitor<'a> {
         };
         self.current = Some(current);
         self.cutter.cut(block, from, start, &mut self.scratch);
+        Ok(())
+    }
+
+    /// Returns the length of the record at `place`, with more bytes read if it goes on in them.
+    fn whole_length(&mut self, current: &mut Current, place: usize) -> io::Result<Option<usize>> {
+        loop {
+            let part = self.bytes.get(..current.length).unwrap_or_default();
+            let length = record_length(part, place, self.cutter.layout.ends);
+            let is_at_end = length.is_some_and(|length| place + length == part.len());
+            if !is_at_end || !self.can_go_on() || !self.lengthen(current)? {
+                return Ok(length);
+            }
+        }
+    }
+
+    /// Returns whether a record may go on behind the part that it starts in.
+    fn can_go_on(&self) -> bool {
+        matches!(self.cutter.layout.ends, RecordEnds::Rows { .. })
+    }
+
+    /// Reads more behind the current part; returns false at the end.
+    fn lengthen(&mut self, current: &mut Current) -> io::Result<bool> {
+        let left = self.end.saturating_sub(self.bytes_start);
+        let most = usize::try_from(left).unwrap_or(usize::MAX);
+        let length = current.length.saturating_mul(2).min(most);
+        self.fill(length)?;
+        let length = length.min(self.bytes.len());
+        let is_longer = length > current.length;
+        current.length = length;
+        self.current = Some(*current);
+        Ok(is_longer)
+    }
+
+    /// Reads on until `length` bytes are there, or the end.
+    fn fill(&mut self, length: usize) -> io::Result<()> {
+        let held = self.bytes.len();
+        match &mut self.source {
+            ChunkBytes::ByPlace(file) if length > held => {
+                self.bytes.resize(length, 0);
+                let room = self.bytes.get_mut(held..).unwrap_or_default();
+                let count = read_at(file, room, self.bytes_start + length_u64(held))?;
+                self.bytes.truncate(held + count);
+            }
+            ChunkBytes::ByPlace(_) => {}
+            ChunkBytes::Forward(stream) => {
+                while self.bytes.len() < length
+                    && stream.read_into(&mut self.bytes, BLOCK_BYTES)? > 0
+                {}
+            }
+        }
         Ok(())
     }
 

@@ -190,6 +190,7 @@ impl FileSource {
         let stream = stream.with_limit(self.options.decompressed_bytes_max);
         let ends = self.cutter.layout.ends;
         Chunker::new(stream, ends, limits, self.lead, self.stop.clone())
+            .in_parts(self.cutter.layout.is_cut_alone())
     }
 
     fn lock_pass(&self) -> MutexGuard<'_, FirstPass> {
