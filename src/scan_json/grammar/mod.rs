@@ -3,5 +3,5 @@
 pub(super) mod bit_stack;
 pub(super) mod parts;
 pub(super) mod skip;
-mod special;
+pub(super) mod special;
 pub(super) mod string;

@@ -27,6 +27,46 @@ pub(super) fn next_special(document: &[u8], position: usize) -> usize {
     position + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
+/// Returns the place of the first quote or backslash; for text where they are close together.
+#[inline(always)]
+pub fn find_quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    find_in_vectors(
+        bytes,
+        |chunk| chunk.simd_eq(u8x16::splat(b'"')) | chunk.simd_eq(u8x16::splat(b'\\')),
+        |byte| byte == b'"' || byte == b'\\',
+    )
+}
+
+/// Returns the place of the first backslash; for text where they are close together.
+#[inline(always)]
+pub fn find_backslash(bytes: &[u8]) -> Option<usize> {
+    find_in_vectors(
+        bytes,
+        |chunk| chunk.simd_eq(u8x16::splat(b'\\')),
+        |byte| byte == b'\\',
+    )
+}
+
+#[inline(always)]
+fn find_in_vectors(
+    bytes: &[u8],
+    marks: impl Fn(u8x16) -> u8x16,
+    is_found: impl Fn(u8) -> bool,
+) -> Option<usize> {
+    let mut position = 0;
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<WIDTH>() {
+        let found = marks(u8x16::new(*chunk)).to_bitmask();
+        if found != 0 {
+            return Some(position + usize::try_from(found.trailing_zeros()).unwrap_or_default());
+        }
+        position += WIDTH;
+        rest = after;
+    }
+    let found = rest.iter().position(|&byte| is_found(byte))?;
+    Some(position + found)
+}
+
 /// Returns a bit for each quote, backslash and control character.
 #[inline(always)]
 fn special_bytes(chunk: [u8; WIDTH]) -> u32 {
@@ -61,6 +101,9 @@ mod tests {
             let expected = bytes[start..].iter().position(is_special);
             let expected = start + expected.unwrap_or(bytes.len() - start);
             prop_assert_eq!(next_special(&bytes, start), expected);
+            let bytes = &bytes[start..];
+            prop_assert_eq!(find_quote_or_backslash(bytes), memchr::memchr2(b'"', b'\\', bytes));
+            prop_assert_eq!(find_backslash(bytes), memchr::memchr(b'\\', bytes));
         }
     }
 }

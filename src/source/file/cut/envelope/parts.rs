@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
-
 use crate::record::RecordDefect;
+use crate::scan_json::find_backslash;
+use crate::scan_json::find_quote_or_backslash;
 
 /// The inside of a JSON string, by its place in the line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -215,7 +215,7 @@ impl Cursor<'_> {
         let mut has_escapes = false;
         loop {
             let rest = self.line.get(self.at..).unwrap_or_default();
-            let found = memchr2(b'"', b'\\', rest).ok_or(RecordDefect::InvalidText)?;
+            let found = find_quote_or_backslash(rest).ok_or(RecordDefect::InvalidText)?;
             let place = self.at + found;
             if self.line.get(place) == Some(&b'"') {
                 self.at = place + 1;
@@ -276,9 +276,9 @@ impl Cursor<'_> {
 /// Appends what the inside of a JSON string stands for; returns false where an escape is none.
 pub(crate) fn unescape(inside: &[u8], out: &mut Vec<u8>) -> bool {
     let mut rest = inside;
-    while let Some(place) = memchr::memchr(b'\\', rest) {
-        let (plain, escape) = rest.split_at(place);
-        out.extend_from_slice(plain);
+    while let Some(place) = find_backslash(rest) {
+        push_plain(rest, place, out);
+        let (_, escape) = rest.split_at(place);
         let Some((_, escape)) = escape.split_first() else {
             return false;
         };
@@ -307,6 +307,19 @@ pub(crate) fn unescape(inside: &[u8], out: &mut Vec<u8>) -> bool {
     }
     out.extend_from_slice(rest);
     true
+}
+
+/// Appends the first `length` bytes; a few of them are copied with some that are dropped again,
+/// as JSON within JSON has an escape at every other word.
+fn push_plain(bytes: &[u8], length: usize, out: &mut Vec<u8>) {
+    match bytes.first_chunk::<16>() {
+        Some(chunk) if length <= chunk.len() => {
+            let length_before = out.len();
+            out.extend_from_slice(chunk);
+            out.truncate(length_before + length);
+        }
+        _ => out.extend_from_slice(bytes.get(..length).unwrap_or_default()),
+    }
 }
 
 /// Takes the digits behind `\u`, and the second half of a surrogate pair.
