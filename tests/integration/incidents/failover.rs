@@ -1,16 +1,16 @@
 //! A leader that is lost together with its acknowledgements: the next one appends again.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use rdkafka::admin::{NewTopic, TopicReplication};
-use rdkafka::producer::Producer;
+use rdkafka::producer::{BaseProducer, Producer};
 
-use super::confusion::scan;
-use super::confusion::{segments, topics};
+use super::confusion::{scan, segments, topics};
 use super::{Confusion, Incident, RETRY, Scene, Site};
 use crate::support::Workspace;
 use crate::support::ack_proxy::{AckProxy, Fate, PRODUCE};
@@ -23,7 +23,7 @@ const RECORDS: usize = 1500;
 /// Between two records.
 const PACE: Duration = Duration::from_micros(700);
 
-/// From the first acknowledgement that is lost to the loss of the leader.
+/// From the last record sent to the loss of the leader, which has it in its log by then.
 const SILENCE: Duration = Duration::from_millis(400);
 
 /// The broker that leads first, and is lost.
@@ -62,17 +62,19 @@ pub(super) fn make(_: &Scene, confusion: &mut Confusion) {
     let assignment = TopicReplication::Variable(&replicas);
     cluster.create(&NewTopic::new(&topic, 3, assignment));
     let addresses = proxies.map(|port| format!("127.0.0.1:{port}")).join(",");
-    thread::scope(|scope| {
-        scope.spawn(|| produce(&Cluster::new(&addresses), &topic));
-        thread::sleep(PACE * u32::try_from(RECORDS).unwrap() / 2);
-        is_silent.store(true, Ordering::Relaxed);
-        thread::sleep(SILENCE);
-        brokers.processes[FIRST_LEADER - 1].tell("KILL");
-    });
+    let producer = producer(&Cluster::new(&addresses));
+    send_charges(&producer, &topic, 0..RECORDS / 2);
+    is_silent.store(true, Ordering::Relaxed);
+    send_charges(&producer, &topic, RECORDS / 2..RECORDS);
+    thread::sleep(SILENCE);
+    brokers.processes[FIRST_LEADER - 1].tell("KILL");
+    producer.flush(Duration::from_secs(50)).unwrap();
 
     let data = brokers.data(NEXT_LEADER);
+    let mut living: Vec<&str> = brokers.bootstrap.split(',').collect();
+    living.remove(FIRST_LEADER - 1);
     let site = Site {
-        cluster: &cluster,
+        cluster: &Cluster::new(&living.join(",")),
         data: &data,
     };
     let incident = Incident::new("leader lost with its acknowledgements", &[&topic], RETRY);
@@ -80,9 +82,8 @@ pub(super) fn make(_: &Scene, confusion: &mut Confusion) {
     names_the_leaders(site, &incident);
 }
 
-/// Sends every record once; what comes twice comes of the client's own retries.
-fn produce(cluster: &Cluster, topic: &str) {
-    let producer = cluster.producer(&[
+fn producer(cluster: &Cluster) -> BaseProducer {
+    cluster.producer(&[
         ("enable.idempotence", "false"),
         ("acks", "all"),
         ("batch.num.messages", "30"),
@@ -91,15 +92,18 @@ fn produce(cluster: &Cluster, topic: &str) {
         ("reconnect.backoff.ms", "20"),
         ("reconnect.backoff.max.ms", "200"),
         ("topic.metadata.refresh.fast.interval.ms", "100"),
-    ]);
-    for number in 0..RECORDS {
+    ])
+}
+
+/// Sends every record once; what comes twice comes of the client's own retries.
+fn send_charges(producer: &BaseProducer, topic: &str, numbers: Range<usize>) {
+    for number in numbers {
         let value = charge(&format!("ch_{number:05}"));
         let partition = i32::try_from(number % 3).unwrap();
-        send(&producer, topic, partition, &value);
+        send(producer, topic, partition, &value);
         producer.poll(Duration::ZERO);
         thread::sleep(PACE);
     }
-    producer.flush(Duration::from_secs(50)).unwrap();
 }
 
 /// Asserts that the evidence says that the leader changed between the copies.

@@ -1,5 +1,6 @@
 //! Scans of topics of a real broker.
 
+mod aborted;
 mod choice;
 mod ends;
 mod explained;
