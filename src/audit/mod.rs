@@ -264,6 +264,32 @@ mod tests {
         assert_eq!(groups[0].identical, Some(false));
     }
 
+    #[test]
+    fn each_extra_record_has_its_own_evidence_where_it_is_asked_for() {
+        let records = [(0, SAME), (1, SAME), (2, r#"{"id":1,"attempt":2}"#)];
+        let evidence = |shows_evidence: bool| {
+            let mut plan = AuditPlan::sample(&["id"]);
+            plan.show_evidence = shows_evidence;
+            let groups = groups(&mut audit(&plan, &records, &[]));
+            let texts = groups[0].records.walk().map(|record| record.unwrap().texts);
+            let texts: Vec<_> = texts.map(|of| of.map(|of| of.evidence.clone())).collect();
+            (groups[0].evidence.clone(), texts)
+        };
+        let (group, own) = evidence(true);
+        assert_eq!(own[0], None);
+        assert_ne!(own[1], own[2]);
+        let tells_attempt = |text: &String| text.contains("value.attempt");
+        assert!(
+            own[2].as_ref().unwrap().iter().any(tells_attempt),
+            "{own:?}"
+        );
+        assert!(own[1..].contains(&Some(group.clone())));
+        assert_eq!(
+            evidence(false),
+            (group.clone(), vec![None, Some(group.clone()), Some(group)])
+        );
+    }
+
     fn with_reversals() -> AuditPlan {
         let mut plan = AuditPlan::sample(&["id"]);
         plan.reversal = Some(Expression::compile("value.type == 'refund'").unwrap());

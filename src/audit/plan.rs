@@ -81,6 +81,8 @@ pub struct AuditPlan {
     pub acceptance: Acceptance,
     /// Whether values are kept for the report.
     pub show_values: bool,
+    /// Whether the evidence of each extra record is kept, beside that of its group.
+    pub show_evidence: bool,
     /// Memory to stay within, in bytes.
     pub memory_bytes: u64,
     /// Worker threads, at least one.
@@ -119,6 +121,7 @@ impl AuditPlan {
             impact: ImpactSpec::default(),
             acceptance: Acceptance::default(),
             show_values: false,
+            show_evidence: true,
             memory_bytes: 16 << 20,
             threads: 1,
         }

@@ -101,6 +101,7 @@ mod embedded {
                 },
                 acceptance: Acceptance::default(),
                 show_values: false,
+                show_evidence: false,
                 memory_bytes: demo.memory_bytes,
                 threads: demo.threads,
             },

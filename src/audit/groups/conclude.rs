@@ -88,6 +88,8 @@ pub(super) struct Conclusion<'a> {
     encoder: Encoder,
     /// Verdicts of large groups.
     pub(super) verdict_spool: OccurrenceSpool,
+    /// Whether each extra record has its own evidence.
+    keeps_texts: bool,
     /// The largest episode of each cause, until its evidence is kept.
     largest: Vec<u64>,
 }
@@ -109,6 +111,7 @@ impl<'a> Conclusion<'a> {
             sorter: BlobSorter::new(spill_dir, plan.memory_share(8)),
             encoder: Encoder::default(),
             verdict_spool: OccurrenceSpool::new(spill_dir, false),
+            keeps_texts: plan.show_evidence,
             largest: largest_episodes(diagnoses),
         }
     }
@@ -127,19 +130,20 @@ impl<'a> Conclusion<'a> {
         let mut verdicts = VerdictSpool::default();
         for detail in walk_details(&gathered.records, self.spool).skip(1) {
             let mark = self.next_mark()?;
-            let diagnosis = self.diagnoses.diagnosis(&mark);
             let said = self.diagnoses.verdict(&mark);
             let verdict = Verdict {
                 cause: said.cause,
                 confidence: said.confidence,
                 episode: said.episode,
-                texts: Arc::new(texts_of(&diagnosis)),
+                texts: self
+                    .keeps_texts
+                    .then(|| Arc::new(texts_of(&self.diagnoses.diagnosis(&mark)))),
             };
             if let Some(place) = self.largest.iter().position(|id| *id == said.episode) {
                 self.largest.swap_remove(place);
-                self.totals.keep_evidence(&diagnosis);
+                self.totals.keep_evidence(&self.diagnoses.diagnosis(&mark));
             }
-            majority.add(said, || diagnosis);
+            majority.add(said, || self.diagnoses.diagnosis(&mark));
             self.totals.add(&mut totals, &detail?, &verdict)?;
             verdicts.push(&verdict, &mut self.verdict_spool)?;
         }

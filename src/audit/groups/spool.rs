@@ -250,7 +250,7 @@ impl SpooledList {
             cause: verdict.as_ref().map(|verdict| verdict.cause),
             confidence: verdict.as_ref().and_then(|verdict| verdict.confidence),
             episode: verdict.as_ref().map(|verdict| verdict.episode),
-            texts: verdict.map(|verdict| verdict.texts),
+            texts: verdict.and_then(|verdict| verdict.texts),
             key: detail.key.as_deref().map(lossless_text),
             file: detail.file,
             line: detail.line,

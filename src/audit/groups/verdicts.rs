@@ -20,7 +20,8 @@ pub(super) struct Verdict {
     pub(super) cause: Cause,
     pub(super) confidence: Option<Confidence>,
     pub(super) episode: u64,
-    pub(super) texts: Arc<EvidenceTexts>,
+    /// What speaks for and against it; nothing where it need not be told from the group's.
+    pub(super) texts: Option<Arc<EvidenceTexts>>,
 }
 
 /// A stretch of extra records with the same verdict.
@@ -39,7 +40,7 @@ impl VerdictRun {
         self.cause == verdict.cause
             && self.confidence == verdict.confidence
             && self.episode == verdict.episode
-            && self.texts.as_ref() == Some(&*verdict.texts)
+            && self.texts.as_ref() == verdict.texts.as_deref()
     }
 }
 
@@ -66,14 +67,15 @@ impl VerdictSpool {
             last.count += 1;
             return Ok(());
         }
-        let texts = verdict.texts.evidence.iter().chain(&verdict.texts.contrary);
+        let texts = verdict.texts.iter();
+        let texts = texts.flat_map(|texts| texts.evidence.iter().chain(&texts.contrary));
         self.bytes += size_of::<VerdictRun>() + texts.map(String::len).sum::<usize>();
         self.runs.push(VerdictRun {
             count: 1,
             cause: verdict.cause,
             confidence: verdict.confidence,
             episode: verdict.episode,
-            texts: Some(EvidenceTexts::clone(&verdict.texts)),
+            texts: verdict.texts.as_deref().cloned(),
         });
         if self.bytes > INLINE_BYTES_MAX {
             return self.flush(spool);
@@ -157,7 +159,10 @@ impl Verdicts {
             cause: run.cause,
             confidence: run.confidence,
             episode: run.episode,
-            texts: run.texts.map_or_else(|| Arc::clone(&self.texts), Arc::new),
+            texts: Some(match run.texts {
+                Some(texts) => Arc::new(texts),
+                None => Arc::clone(&self.texts),
+            }),
         }
     }
 }
@@ -182,7 +187,7 @@ mod tests {
                 cause: Cause::ProducerRetry,
                 confidence: Some(Confidence::Strong),
                 episode: 7,
-                texts: Arc::new(texts(text)),
+                texts: Some(Arc::new(texts(text))),
             };
             verdicts.push(&verdict, &mut spool).unwrap();
         }
@@ -195,7 +200,7 @@ mod tests {
         let text = |verdict: io::Result<Verdict>| {
             let verdict = verdict.unwrap();
             assert_eq!(verdict.episode, 7);
-            verdict.texts.evidence[0].clone()
+            verdict.texts.unwrap().evidence[0].clone()
         };
         (spooled, verdicts.walk().map(text).collect())
     }

@@ -24,7 +24,7 @@ use crate::dedup_key::{DedupKeySpec, MissingPolicy};
 use crate::expression::Expression;
 use crate::impact::{AmountUnit, ImpactSpec};
 use crate::index::MEMORY_MIN_BYTES;
-use crate::report::CsvRows;
+use crate::report::{CsvRows, ReportFormat};
 
 /// More threads than any machine makes use of here.
 const THREADS_MAX: usize = 1024;
@@ -47,6 +47,7 @@ pub struct RunContext<'a> {
 pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, UsageError> {
     let (kafka, isolation) = kafka::resolve(&flags.sources, context.environment)?;
     check_sources(&flags.sources)?;
+    let outputs = outputs::resolve(&flags.output)?;
     let partitions = kafka.as_ref().and_then(|kafka| kafka.partitions.as_ref());
     let plan = AuditPlan {
         dedup_key: dedup_key(flags)?,
@@ -63,6 +64,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         impact: impact(&flags.impact)?,
         acceptance: acceptance(&flags.acceptance)?,
         show_values: flags.output.show_values,
+        show_evidence: outputs.iter().any(|output| shows_evidence(output.format)),
         memory_bytes: memory(&flags.limits, context.memory_bytes)?,
         threads: threads(&flags.limits, context.threads)?,
     };
@@ -74,7 +76,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         kafka,
         is_dry_run: flags.sources.dry_run,
         isolation,
-        outputs: outputs::resolve(&flags.output)?,
+        outputs,
         report: report(&flags.output),
         fail_on: fail_on(&flags.acceptance.fail_on),
         command_line: context.command_line,
@@ -90,6 +92,14 @@ pub fn demo(flags: &DemoFlags, context: RunContext<'_>) -> DemoCommand {
         is_quiet: flags.quiet,
         command_line: context.command_line,
         started_at_millis: context.now_millis,
+    }
+}
+
+/// CSV has no place for evidence, and the report for people has that of the causes.
+fn shows_evidence(format: ReportFormat) -> bool {
+    match format {
+        ReportFormat::Json | ReportFormat::Jsonl => true,
+        ReportFormat::Csv => false,
     }
 }
 
