@@ -304,11 +304,12 @@ impl Scratch {
             .flatten()
             .chain(&*occurrences)
             .for_each(|occurrence| repeats.add(occurrence));
-        occurrences.retain(|occurrence| repeats.is_repeated(occurrence));
+        // A reversal alone is no dedup key, so it is not for counting.
+        let is_looked_at =
+            |occurrence: &Occurrence| occurrence.is_reversal || repeats.is_repeated(occurrence);
+        occurrences.retain(is_looked_at);
         for chunk in chunks {
-            let repeated = chunk
-                .into_iter()
-                .filter(|occurrence| repeats.is_repeated(occurrence));
+            let repeated = chunk.into_iter().filter(is_looked_at);
             occurrences.extend(repeated);
         }
         walk.count_single(all - stored_len(occurrences.len()));
