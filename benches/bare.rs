@@ -134,7 +134,7 @@ mod topic {
                 match error {
                     librdkafka::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => records += 1,
                     librdkafka::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF => ended += 1,
-                    _ => return Err(format!("librdkafka says {error:?}").into()),
+                    error => return Err(format!("librdkafka says {error:?}").into()),
                 }
             }
         }

@@ -10,8 +10,8 @@ use crate::source::kafka::ClusterClient;
 use crate::source::kafka::FaultKind;
 use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
-use crate::source::kafka::LogBounds;
 use crate::source::kafka::freeze::{PartitionPlan, PermissionCheck};
+use crate::source::kafka::scan::bounds::{NoBounds, bounds};
 use crate::source::kafka::scan::late_tail::LateTail;
 use crate::source::kafka::scan::outcome::{FinalState, coverage_of, partitions_added};
 use crate::source::kafka::scan::pace::Pace;
@@ -19,13 +19,6 @@ use crate::source::kafka::{Ledger, PartitionScan, ScanAction, ScanClock, ScanEve
 
 /// Longest wait for one event; how late a stop can be noticed.
 const POLL_WAIT: Duration = Duration::from_millis(100);
-
-/// Longest wait for a partition's bounds while the scan runs.
-const BOUNDS_WAIT: Duration = Duration::from_secs(4);
-
-/// How long the answer that bounds cannot be had stands for other partitions too: each of
-/// thousands waiting for a silent broker would take hours.
-const NO_BOUNDS_STANDS: Duration = Duration::from_secs(5);
 
 /// Longest wait for an answer to whether the topics may be read.
 const PERMISSION_WAIT: Duration = Duration::from_secs(5);
@@ -50,39 +43,6 @@ pub(in crate::source::kafka) struct Engine {
     permissions: Option<PermissionCheck>,
 }
 
-/// Remembers for a moment that bounds cannot be had.
-#[derive(Default)]
-struct NoBounds {
-    last: Option<(Instant, String)>,
-}
-
-impl NoBounds {
-    /// Asks for the bounds of one partition, unless another asked in vain just now.
-    fn ask(
-        &mut self,
-        client: &mut dyn ClusterClient,
-        partition: usize,
-    ) -> Result<Result<LogBounds, String>, KafkaError> {
-        if let Some((time, text)) = &self.last
-            && time.elapsed() < NO_BOUNDS_STANDS
-        {
-            return Ok(Err(text.clone()));
-        }
-        let asked = Instant::now();
-        let answer = bounds(client, &[partition], BOUNDS_WAIT)?
-            .pop()
-            .unwrap_or_else(|| Err("the client did not answer".to_owned()));
-        // What is answered at once costs nothing to ask again, and may be about one partition.
-        let is_slow = asked.elapsed() > BOUNDS_WAIT / 4;
-        self.last = answer
-            .as_ref()
-            .err()
-            .filter(|_| is_slow)
-            .map(|text| (Instant::now(), text.clone()));
-        Ok(answer)
-    }
-}
-
 /// What one turn of the engine came to.
 pub(in crate::source::kafka) enum Turn {
     /// Records of this partition are in the block.
@@ -91,18 +51,6 @@ pub(in crate::source::kafka) enum Turn {
     Nothing,
     /// All partitions are done.
     Over,
-}
-
-/// Returns the bounds of partitions; a cluster that cannot be asked says so for each.
-fn bounds(
-    client: &mut dyn ClusterClient,
-    partitions: &[usize],
-    wait: Duration,
-) -> Result<Vec<Result<LogBounds, String>>, KafkaError> {
-    match client.log_bounds(partitions, wait) {
-        Err(KafkaError::Cluster(text)) => Ok(vec![Err(text); partitions.len()]),
-        answers => answers,
-    }
 }
 
 impl Engine {

@@ -1,5 +1,6 @@
 //! What a scan decides: a pure state machine per partition, its ledger, and what drives them.
 
+mod bounds;
 mod corrupt_batch;
 pub(super) mod engine;
 pub mod event;
