@@ -131,10 +131,13 @@ mod topic {
                     librdkafka::rd_kafka_message_destroy(message);
                     error
                 };
-                match error {
-                    librdkafka::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => records += 1,
-                    librdkafka::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF => ended += 1,
-                    error => return Err(format!("librdkafka says {error:?}").into()),
+                if error == librdkafka::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+                    records += 1;
+                } else if error == librdkafka::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__PARTITION_EOF
+                {
+                    ended += 1;
+                } else {
+                    return Err(format!("librdkafka says {error:?}").into());
                 }
             }
         }
