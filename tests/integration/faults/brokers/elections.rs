@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{NewTopic, TopicReplication};
 
 use crate::faults::{
-    FinishedScan, READERS, RECORDS, RunningScan, append, assert_exact, assert_only_old, notes_of,
-    scans_under_way, unread_of,
+    A_WHILE, FinishedScan, READERS, RECORDS, RunningScan, append, assert_exact, assert_only_old,
+    notes_of, unread_of,
 };
 use crate::support::broker::or_skip;
 use crate::support::cluster::{Cluster, PlainRecord, charge, flush, groups_of, send};
@@ -21,7 +21,7 @@ const CONTESTED: &str = "contested";
 const LONELY: &str = "lonely";
 
 /// Records of each contested partition that all replicas have.
-const SHARED: i32 = 600;
+const SHARED: i32 = 200;
 
 /// Waits until a partition is led so, with these replicas in sync.
 fn wait_for(cluster: &Cluster, partition: usize, leader: i32, in_sync: &[i32]) {
@@ -119,6 +119,17 @@ fn assert_refused_without_leader(bootstrap: &str) {
     }
 }
 
+/// Starts a scan by each reader that fetches little ahead, and is far from done after a while.
+fn start_scans(bootstrap: &str, topic: &str) -> [RunningScan; 2] {
+    let options = [
+        "--max-rate=200KB/s",
+        "--stall-timeout=12s",
+        "-Xfetch.message.max.bytes=10000",
+        "-Xqueued.min.messages=200",
+    ];
+    READERS.map(|reader| RunningScan::start(bootstrap, topic, reader, &options))
+}
+
 #[test]
 fn an_unclean_election_is_a_truncation_and_a_partition_without_leader_is_named() {
     let Some(mut brokers) = or_skip(Nodes::start(NodesSpec {
@@ -129,14 +140,12 @@ fn an_unclean_election_is_a_truncation_and_a_partition_without_leader_is_named()
         return;
     };
     let [contested, lonely] = fill(&mut brokers);
-    // Little is fetched ahead of what is read.
-    let options = [
-        "--stall-timeout=12s",
-        "-Xfetch.message.max.bytes=10000",
-        "-Xqueued.min.messages=200",
-    ];
-    let of_lonely = scans_under_way(&brokers.bootstrap, LONELY, &options);
-    let of_contested = scans_under_way(&brokers.bootstrap, CONTESTED, &options);
+    let of_contested = start_scans(&brokers.bootstrap, CONTESTED);
+    let of_lonely = start_scans(&brokers.bootstrap, LONELY);
+    for scan in of_contested.iter().chain(&of_lonely) {
+        scan.wait_until_frozen();
+    }
+    thread::sleep(A_WHILE);
     let cut = elect_unclean(&mut brokers);
     for scan in of_contested {
         let scan = scan.finish();
