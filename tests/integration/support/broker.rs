@@ -267,6 +267,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.backoff.ms=100
+log.retention.ms=-1
 ",
         data.display()
     )
