@@ -5,6 +5,7 @@ pub mod record;
 pub mod finding;
 pub mod scan_json;
 pub mod sorted_run;
+pub mod typed_value;
 
 pub mod source;
 

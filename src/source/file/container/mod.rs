@@ -3,7 +3,6 @@
 pub(crate) mod avro;
 #[cfg(test)]
 mod both_passes;
-pub(crate) mod json_value;
 #[cfg(feature = "parquet")]
 pub(crate) mod parquet;
 pub(crate) mod source;

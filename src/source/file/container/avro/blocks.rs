@@ -9,10 +9,9 @@ use memchr::memmem;
 use thiserror::Error;
 
 use crate::source::file::container::avro::codec::Codec;
-use crate::source::file::container::avro::datum::{DatumError, take_long};
-use crate::source::file::container::avro::schema::{Schema, SchemaError};
 use crate::source::file::revisit::read_at;
 use crate::source::file::unpack::{length_u64, thousands};
+use crate::typed_value::avro::{DatumError, Schema, SchemaError, take_long};
 
 /// What every Avro file starts with.
 pub(crate) const MAGIC: &[u8] = b"Obj\x01";
@@ -99,7 +98,7 @@ impl Header {
         }
         let (sync, rest) = rest.split_first_chunk().ok_or(AvroError::Header)?;
         let json = schema.ok_or(AvroError::NoSchema)?;
-        let as_error = |error: SchemaError| AvroError::Schema(error.to_string());
+        let as_error = |error: SchemaError| AvroError::Schema(format!("its schema {error}"));
         Ok(Self {
             schema: Schema::parse(json).map_err(as_error)?,
             codec: Codec::of(codec)

@@ -2,8 +2,6 @@
 
 mod blocks;
 mod codec;
-mod datum;
-mod schema;
 pub(crate) mod source;
 #[cfg(test)]
 mod tests;

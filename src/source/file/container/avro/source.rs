@@ -7,10 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::record::{RecordBlock, RecordSlot};
 use crate::source::StopFlag;
 use crate::source::file::container::avro::blocks::{AvroError, Block, BlockWalk, Header};
-use crate::source::file::container::avro::datum::DatumWriter;
 use crate::source::file::container::{Container, DamageList, NumberFinder};
 use crate::source::file::opening::whole::WholeFile;
 use crate::source::file::unpack::{length_u64, thousands};
+use crate::typed_value::avro::DatumWriter;
 
 const BLOCK_BYTES: usize = 4 * 1024 * 1024;
 

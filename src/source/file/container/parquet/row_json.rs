@@ -5,7 +5,7 @@ use ::parquet::basic::TimeUnit as ParquetUnit;
 use ::parquet::record::{Field, Row};
 use ::parquet::schema::types::Type;
 
-use crate::source::file::container::json_value::{
+use crate::typed_value::json_value::{
     TimeUnit, push_bytes, push_date, push_decimal, push_display, push_double, push_float,
     push_string, push_time, push_timestamp,
 };

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use crate::source::file::container::avro::schema::{Schema, Type, TypeId};
-use crate::source::file::container::json_value::{
+use crate::typed_value::avro::schema::{Schema, Type, TypeId};
+use crate::typed_value::json_value::{
     push_bytes, push_date, push_decimal, push_display, push_double, push_float, push_string,
     push_time, push_timestamp,
 };
@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 100;
 
 /// Why the bytes are no record of the schema.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(super) enum DatumError {
+pub enum DatumError {
     /// They end within a value.
     #[error("it ends within a value")]
     Ended,
@@ -35,7 +35,7 @@ pub(super) enum DatumError {
 }
 
 /// Writes records of one schema.
-pub(super) struct DatumWriter<'a> {
+pub struct DatumWriter<'a> {
     schema: &'a Schema,
     json_bytes_max: usize,
 }
@@ -51,7 +51,7 @@ struct Writing<'a, 'b, 'o> {
 
 impl<'a> DatumWriter<'a> {
     /// Returns a writer of records whose JSON takes at most `json_bytes_max` bytes.
-    pub(super) fn new(schema: &'a Schema, json_bytes_max: usize) -> Self {
+    pub fn new(schema: &'a Schema, json_bytes_max: usize) -> Self {
         Self {
             schema,
             json_bytes_max,
@@ -61,7 +61,7 @@ impl<'a> DatumWriter<'a> {
     /// Takes one record off the front of `bytes` and appends its JSON to `out`.
     ///
     /// Nothing is appended where it is damaged.
-    pub(super) fn write(&self, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<(), DatumError> {
+    pub fn write(&self, bytes: &mut &[u8], out: &mut Vec<u8>) -> Result<(), DatumError> {
         let start = out.len();
         let mut writing = Writing {
             schema: self.schema,
@@ -258,7 +258,7 @@ impl<'b> Writing<'_, 'b, '_> {
 }
 
 /// Takes a number of variable length off the front of `bytes`.
-pub(super) fn take_long(bytes: &mut &[u8]) -> Result<i64, DatumError> {
+pub fn take_long(bytes: &mut &[u8]) -> Result<i64, DatumError> {
     let mut zigzag = 0_u64;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = bytes.split_first().ok_or(DatumError::Ended)?;

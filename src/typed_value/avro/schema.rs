@@ -5,25 +5,25 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::source::file::container::json_value::{TimeUnit, push_string};
+use crate::typed_value::json_value::{TimeUnit, push_string};
 
 /// Types within types that a schema may have.
 const DEPTH_MAX: usize = 64;
 
 /// Why a schema cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum SchemaError {
+pub enum SchemaError {
     /// It is no JSON.
-    #[error("its schema is no JSON: {0}")]
+    #[error("is no JSON: {0}")]
     Json(String),
     /// A type is none that Avro has, and none that was defined before.
-    #[error("its schema names a type that it does not define: `{0}`")]
+    #[error("names a type that it does not define: `{0}`")]
     UnknownType(String),
     /// A type lacks what it needs.
-    #[error("its schema has a type `{0}` without a valid `{1}`")]
+    #[error("has a type `{0}` without a valid `{1}`")]
     Incomplete(String, &'static str),
     /// Types are nested too deep.
-    #[error("its schema is nested more than {DEPTH_MAX} deep")]
+    #[error("is nested more than {DEPTH_MAX} deep")]
     TooDeep,
 }
 
@@ -58,18 +58,24 @@ pub(super) enum Type {
 
 /// A schema, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Schema {
+pub struct Schema {
     types: Vec<Type>,
     root: TypeId,
 }
 
 impl Schema {
     /// Parses the JSON of a schema.
-    pub(super) fn parse(json: &[u8]) -> Result<Self, SchemaError> {
-        let json: Value =
-            serde_json::from_slice(json).map_err(|error| SchemaError::Json(error.to_string()))?;
+    pub fn parse(json: &[u8]) -> Result<Self, SchemaError> {
+        Self::parse_after(&[], json)
+    }
+
+    /// Parses the JSON of a schema that names types of others, which come before it.
+    pub fn parse_after(others: &[&[u8]], json: &[u8]) -> Result<Self, SchemaError> {
         let mut parser = Parser::default();
-        let root = parser.parse(&json, "", 0)?;
+        for other in others {
+            parser.parse(&read(other)?, "", 0)?;
+        }
+        let root = parser.parse(&read(json)?, "", 0)?;
         Ok(Self {
             types: parser.types,
             root,
@@ -85,6 +91,10 @@ impl Schema {
     pub(super) fn of(&self, id: TypeId) -> &Type {
         self.types.get(id).unwrap_or(&Type::Null)
     }
+}
+
+fn read(json: &[u8]) -> Result<Value, SchemaError> {
+    serde_json::from_slice(json).map_err(|error| SchemaError::Json(error.to_string()))
 }
 
 #[derive(Default)]

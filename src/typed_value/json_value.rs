@@ -6,14 +6,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike};
 
-pub(super) use crate::source::file::cut::text::json_text::push_string;
-
 /// Bytes of the largest decimal that is written; 128 bytes are 308 digits.
 const DECIMAL_BYTES_MAX: usize = 128;
 
 /// What one of a timestamp is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TimeUnit {
+pub enum TimeUnit {
     /// A thousandth of a second.
     Millis,
     /// A millionth.
@@ -41,20 +39,41 @@ impl TimeUnit {
 }
 
 /// Appends what is displayed as the text of a JSON value.
-pub(super) fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
+pub fn push_display(out: &mut Vec<u8>, value: impl std::fmt::Display) {
     // Writing to memory meets no error.
     drop(write!(out, "{value}"));
 }
 
+/// Appends a JSON string; bytes that are no UTF-8 stay, and make it one that cannot be decoded.
+pub fn push_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    for &byte in text {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..=0x1f => {
+                let digits = b"0123456789abcdef";
+                let digit = |place: u8| digits.get(usize::from(place)).copied().unwrap_or(b'0');
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+            }
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'"');
+}
+
 /// Appends bytes as a string of base64.
-pub(super) fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
     push_display(out, STANDARD.encode(bytes));
     out.push(b'"');
 }
 
 /// Appends a number; what JSON has no number for is a string.
-pub(super) fn push_double(out: &mut Vec<u8>, value: f64) {
+pub fn push_double(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
         push_display(out, value);
     } else {
@@ -63,7 +82,7 @@ pub(super) fn push_double(out: &mut Vec<u8>, value: f64) {
 }
 
 /// Appends a number of single precision, as short as its own precision allows.
-pub(super) fn push_float(out: &mut Vec<u8>, value: f32) {
+pub fn push_float(out: &mut Vec<u8>, value: f32) {
     if value.is_finite() {
         push_display(out, value);
     } else {
@@ -81,7 +100,7 @@ fn push_no_number(out: &mut Vec<u8>, is_nan: bool, is_negative: bool) {
 
 /// Appends a decimal: a whole number in two's complement, the highest byte first, of which the
 /// last `scale` digits are a fraction. One that is too long for a number is written as base64.
-pub(super) fn push_decimal(out: &mut Vec<u8>, unscaled: &[u8], scale: usize) {
+pub fn push_decimal(out: &mut Vec<u8>, unscaled: &[u8], scale: usize) {
     if unscaled.len() > DECIMAL_BYTES_MAX || scale > 4 * DECIMAL_BYTES_MAX {
         return push_bytes(out, unscaled);
     }
@@ -128,7 +147,7 @@ fn decimal_digits(unscaled: &[u8], is_negative: bool) -> Vec<u8> {
 
 /// Appends a time as RFC 3339 text, with `Z` where it is in UTC; one beyond the years 0 to 9999
 /// as the number it is.
-pub(super) fn push_timestamp(out: &mut Vec<u8>, value: i64, unit: TimeUnit, is_utc: bool) {
+pub fn push_timestamp(out: &mut Vec<u8>, value: i64, unit: TimeUnit, is_utc: bool) {
     let Some(time) = calendar_time(value, unit) else {
         return push_display(out, value);
     };
@@ -143,7 +162,7 @@ pub(super) fn push_timestamp(out: &mut Vec<u8>, value: i64, unit: TimeUnit, is_u
 }
 
 /// Appends a date, given in days since 1970.
-pub(super) fn push_date(out: &mut Vec<u8>, days: i32) {
+pub fn push_date(out: &mut Vec<u8>, days: i32) {
     const DAY_MILLIS: i64 = 86_400_000;
     match calendar_time(i64::from(days) * DAY_MILLIS, TimeUnit::Millis) {
         Some(time) => {
@@ -156,7 +175,7 @@ pub(super) fn push_date(out: &mut Vec<u8>, days: i32) {
 }
 
 /// Appends a time of day, given since midnight.
-pub(super) fn push_time(out: &mut Vec<u8>, value: i64, unit: TimeUnit) {
+pub fn push_time(out: &mut Vec<u8>, value: i64, unit: TimeUnit) {
     const DAY_SECONDS: i64 = 86_400;
     let is_time = (0..DAY_SECONDS * unit.per_second()).contains(&value);
     match calendar_time(value, unit).filter(|_| is_time) {
@@ -262,6 +281,13 @@ mod tests {
             failure_persistence: None,
             ..ProptestConfig::default()
         })]
+
+        #[test]
+        fn a_string_comes_back(text in "\\PC{0,5}[\\x00-\\x7f]{0,10}") {
+            let mut out = Vec::new();
+            push_string(&mut out, text.as_bytes());
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
 
         #[test]
         fn decimals_are_those_of_128_bits(value in any::<i128>(), scale in 0..30_usize) {

@@ -1,0 +1,4 @@
+//! Typed values as JSON: exact, and the same text for the same value.
+
+pub mod avro;
+pub mod json_value;
