@@ -2,6 +2,7 @@
 
 use crate::audit::plan::AuditPlan;
 use crate::decode;
+use crate::dedup_key::DedupKeySpec;
 use crate::dedup_key::KeyField;
 use crate::dedup_key::KeyOutcome;
 use crate::dedup_key::KeyWriter;
@@ -16,6 +17,8 @@ use crate::scan_json::field_text;
 #[derive(Debug)]
 pub(super) struct KeyReader {
     writer: KeyWriter,
+    /// The same for documents that Kafka Connect wrote with their schema.
+    payload_writer: KeyWriter,
     /// Whether whole values are compared without some of their members.
     ignores_members: bool,
     /// Fields that are the whole value.
@@ -31,6 +34,7 @@ impl KeyReader {
         let is_whole = |path: &FieldPath| path.is_in_value() && path.steps.is_empty();
         Self {
             writer: KeyWriter::new(spec),
+            payload_writer: KeyWriter::new(&in_payload(spec)),
             ignores_members: !spec.ignore.is_empty(),
             whole_values: spec
                 .fields
@@ -55,6 +59,10 @@ impl KeyReader {
         }
         if is_row && !self.trimmed_cells.is_empty() {
             return self.write_trimmed(values, out);
+        }
+        let is_enveloped = |bytes| decode::connect_payload(bytes).is_some();
+        if self.ignores_members && view.value().bytes().is_some_and(is_enveloped) {
+            return self.payload_writer.write(values, out);
         }
         self.writer.write(values, out)
     }
@@ -94,6 +102,14 @@ impl KeyReader {
         }
         self.writer.write(&replaced, out)
     }
+}
+
+fn in_payload(spec: &DedupKeySpec) -> DedupKeySpec {
+    let mut spec = spec.clone();
+    for path in &mut spec.ignore {
+        path.steps = decode::into_payload(&path.steps);
+    }
+    spec
 }
 
 fn trimmed_cells(fields: &[KeyField]) -> Vec<bool> {

@@ -1,5 +1,6 @@
 //! Lists the field paths that a record has, for the message that a path leads nowhere.
 
+use crate::decode::connect_envelope::connect_payload;
 use crate::record::FieldPath;
 use crate::record::PathStep;
 use crate::record::Payload;
@@ -55,6 +56,7 @@ impl Found {
         let Payload::Bytes(bytes) = payload else {
             return;
         };
+        let bytes = connect_payload(bytes).unwrap_or(bytes);
         let mut inside = Vec::new();
         let limit = self.limit;
         let result = match std::str::from_utf8(bytes) {
@@ -136,6 +138,8 @@ mod tests {
         assert_eq!(paths(&block_of(b"{\"a\":"), 2), ["value", "key"]);
         assert_eq!(paths(&block_of(b"\xff"), 2), ["value", "key"]);
         assert_eq!(paths(&block_of(b"[[7]]"), 1), ["value[0][0]"]);
+        let enveloped = block_of(br#"{"schema":{"type":"struct"},"payload":{"id":1}}"#);
+        assert_eq!(paths(&enveloped, 1), ["value.id"]);
         let mut block = block_of(b"1,2");
         let columns = ["id", "a.b"].map(|name| name.as_bytes().into());
         block.value_format = ValueFormat::Csv {

@@ -4,6 +4,7 @@ use crate::decode::FieldReader;
 use crate::decode::csv_row::cells;
 use crate::record::FieldPath;
 use crate::record::FieldValue;
+use crate::record::Part;
 use crate::record::RecordDefect;
 use crate::record::RecordView;
 use crate::record::Root;
@@ -60,9 +61,9 @@ fn cell_counts(view: RecordView<'_>) -> String {
 
 /// Says why the path of a record without defects cannot be decoded.
 fn explain_path(path: &FieldPath, view: RecordView<'_>) -> String {
-    let (payload, place) = match &path.root {
-        Root::Key => (view.key(), " in the key"),
-        Root::Value => (view.value(), ""),
+    let (part, place) = match &path.root {
+        Root::Key => (Part::Key, " in the key"),
+        Root::Value => (Part::Value, ""),
         Root::Header(name) => return format!("header `{name}` is repeated with another value"),
         Root::Topic | Root::Partition | Root::Offset | Root::Timestamp => {
             return format!("`{path}` cannot be decoded");
@@ -72,10 +73,29 @@ fn explain_path(path: &FieldPath, view: RecordView<'_>) -> String {
     if is_row && path.is_in_value() {
         return format!("the header row names the column of `{path}` more than once");
     }
-    match payload.bytes().and_then(json_fault) {
+    if let Some(reason) = view.unread_reason(part) {
+        return format!("the {}: {reason}", part.name());
+    }
+    let payload = view.part(part).bytes();
+    if let Some(id) = payload.and_then(schema_id) {
+        return format!(
+            "the {} is in the wire format of a schema registry, of schema {id}: \
+             --schema-registry URL or --schemas DIR reads it",
+            part.name()
+        );
+    }
+    match payload.and_then(json_fault) {
         Some(fault) => format!("invalid JSON{place}: {fault}"),
         None => format!("a member name on the path `{path}` is repeated in its object"),
     }
+}
+
+/// Returns the schema id of bytes that begin like the wire format of Confluent's serializers.
+fn schema_id(bytes: &[u8]) -> Option<u32> {
+    let [0, id @ ..] = *bytes.first_chunk::<5>()? else {
+        return None;
+    };
+    Some(u32::from_be_bytes(id)).filter(|id| (1..1 << 24).contains(id))
 }
 
 /// Returns where and why the bytes are no JSON, if they are none.

@@ -1,9 +1,11 @@
 //! Reads the values at field paths out of records, whatever part they lie in.
 
 use crate::decode::columns::WantedColumns;
+use crate::decode::connect_envelope::{connect_payload, into_payload};
 use crate::record::FieldPath;
 use crate::record::FieldValue;
 use crate::record::Headers;
+use crate::record::Part;
 use crate::record::Payload;
 use crate::record::RecordBlock;
 use crate::record::RecordDefect;
@@ -33,23 +35,39 @@ struct PayloadPaths {
     /// Slots of the whole payload.
     whole: Vec<usize>,
     inside: PathTrie,
+    /// The same in documents that Kafka Connect wrote with their schema.
+    inside_payload: PathTrie,
 }
 
 impl PayloadPaths {
     fn new(paths: &[FieldPath], root: &Root) -> Self {
         let mine = || (0..).zip(paths).filter(|(_, path)| path.root == *root);
-        let inside = mine().filter(|(_, path)| !path.steps.is_empty());
+        let inside = || mine().filter(|(_, path)| !path.steps.is_empty());
+        let in_payload: Vec<_> = inside()
+            .map(|(slot, path)| (slot, into_payload(&path.steps)))
+            .collect();
+        let in_payload = in_payload.iter().map(|(slot, steps)| (*slot, &**steps));
         Self {
             whole: mine()
                 .filter(|(_, path)| path.steps.is_empty())
                 .map(|(slot, _)| slot)
                 .collect(),
-            inside: PathTrie::with_slots(inside.map(|(slot, path)| (slot, &*path.steps))),
+            inside_payload: PathTrie::with_slots(in_payload),
+            inside: PathTrie::with_slots(inside().map(|(slot, path)| (slot, &*path.steps))),
         }
     }
 
     fn is_empty(&self) -> bool {
         self.whole.is_empty() && self.inside.is_empty()
+    }
+
+    /// Returns the paths into a document.
+    #[inline]
+    fn paths_into(&self, document: &[u8]) -> &PathTrie {
+        match connect_payload(document) {
+            Some(_) => &self.inside_payload,
+            None => &self.inside,
+        }
     }
 
     /// Fills the slots of the whole payload and returns its bytes if paths lead into them.
@@ -133,17 +151,20 @@ impl FieldReader {
         let defect = view.slot().defect;
         let is_defective = defect.is_some_and(|defect| defect != RecordDefect::InvalidHeaders);
         if !self.value.is_empty() {
-            let bytes = self.value.bytes(view.value(), is_defective, out);
+            let is_unread = is_defective || view.unread_reason(Part::Value).is_some();
+            let bytes = self.value.bytes(view.value(), is_unread, out);
             if let Some(bytes) = bytes {
                 let is_utf8 = is_block_utf8 && view.is_value_of_characters();
                 self.read_value((bytes, is_utf8), &view.block().value_format, out);
             }
         }
         if !self.key.is_empty() {
-            let bytes = self.key.bytes(view.key(), is_defective, out);
+            let is_unread = is_defective || view.unread_reason(Part::Key).is_some();
+            let bytes = self.key.bytes(view.key(), is_unread, out);
             if let Some(bytes) = bytes {
                 // On an error the slots say that the key cannot be decoded.
-                let _ = self.scanner.scan(bytes, &self.key.inside, out);
+                let paths = self.key.paths_into(bytes);
+                let _ = self.scanner.scan(bytes, paths, out);
             }
         }
         for (slot, name) in &self.headers {
@@ -164,14 +185,14 @@ impl FieldReader {
         format: &ValueFormat,
         out: &mut [FieldValue<'a>],
     ) {
-        let trie = &self.value.inside;
         match format {
             ValueFormat::Json => {
                 // On an error the slots say that the value cannot be decoded.
+                let paths = self.value.paths_into(bytes);
                 let _ = if is_utf8 {
-                    self.scanner.scan_utf8_checked(bytes, trie, out)
+                    self.scanner.scan_utf8_checked(bytes, paths, out)
                 } else {
-                    self.scanner.scan(bytes, trie, out)
+                    self.scanner.scan(bytes, paths, out)
                 };
             }
             ValueFormat::Csv { delimiter, columns } => {
@@ -326,6 +347,41 @@ mod tests {
         assert!(!reader(&["a"]).is_utf8(&block));
         block.bytes.clear();
         assert!(!reader(&["key.a"]).is_utf8(&block), "no value is scanned");
+    }
+
+    #[test]
+    fn paths_lead_into_the_payload_of_a_document_with_its_schema() {
+        let paths = [
+            "after.id",
+            "payload.after.id",
+            "op",
+            "schema.type",
+            "none",
+            "key.id",
+        ];
+        let expected = [
+            FieldValue::Number(b"7"),
+            FieldValue::Number(b"7"),
+            FieldValue::Bytes(b"c"),
+            FieldValue::Bytes(b"struct"),
+            FieldValue::Missing,
+            FieldValue::Number(b"1"),
+        ];
+        let key = br#"{"schema":{"type":"struct"},"payload":{"id":1}}"#;
+        let value = br#"{"schema":{"type":"struct"},"payload":{"after":{"id":7},"op":"c"}}"#;
+        assert_eq!(
+            read(&paths, &block_of(Some(value), Some(key), &[])),
+            expected
+        );
+        let bare = block_of(
+            Some(br#"{"after":{"id":7},"op":"c"}"#),
+            Some(br#"{"id":1}"#),
+            &[],
+        );
+        let mut expected = expected;
+        expected[1] = FieldValue::Missing;
+        expected[3] = FieldValue::Missing;
+        assert_eq!(read(&paths, &bare), expected);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::record::{
-    BatchStamp, Headers, Payload, SplitId, Timestamp, TimestampType, TopicPartition,
+    BatchStamp, Headers, Part, Payload, SplitId, Timestamp, TimestampType, TopicPartition,
 };
 
 /// A range of a block's bytes, or one of the two ways of having none.
@@ -48,6 +48,19 @@ impl Span {
         let start = usize::try_from(self.start).ok()?;
         Some(start..start + usize::try_from(self.length).ok()?)
     }
+
+    /// Returns the span without its first `count` bytes, which it must have.
+    ///
+    /// # Panics
+    ///
+    /// If it has fewer.
+    #[must_use]
+    pub fn without_first(self, count: u32) -> Self {
+        Self {
+            start: self.start + count,
+            length: self.length.checked_sub(count).expect("it has these bytes"),
+        }
+    }
 }
 
 /// Why the reader could not take a record apart; the record is delivered all the same.
@@ -90,6 +103,10 @@ pub struct RecordSlot {
     pub headers: Span,
     /// What is wrong with the record, if anything.
     pub defect: Option<RecordDefect>,
+    /// Where the block's list of unread payloads has those of the record.
+    pub first_unread: u32,
+    /// How many it has there: the key, the value, both or none.
+    pub unread_count: u8,
 }
 
 impl RecordSlot {
@@ -107,8 +124,19 @@ impl RecordSlot {
             value: Span::UNRECORDED,
             headers: Span::UNRECORDED,
             defect: None,
+            first_unread: 0,
+            unread_count: 0,
         }
     }
+}
+
+/// A key or value that could not be read with its schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadPayload {
+    /// Which of the two it is.
+    pub part: Part,
+    /// Why, for people.
+    pub reason: Arc<str>,
 }
 
 /// What the value bytes of a block's records are.
@@ -141,6 +169,8 @@ pub struct RecordBlock {
     pub topic_partitions: Vec<TopicPartition>,
     /// Batch stamps that slots refer to.
     pub batches: Vec<BatchStamp>,
+    /// Keys and values that could not be read with their schemas, in the order of records.
+    pub unread: Vec<UnreadPayload>,
 }
 
 impl Default for RecordBlock {
@@ -152,6 +182,7 @@ impl Default for RecordBlock {
             slots: Vec::new(),
             topic_partitions: Vec::new(),
             batches: Vec::new(),
+            unread: Vec::new(),
         }
     }
 }
@@ -164,6 +195,7 @@ impl RecordBlock {
         self.slots.clear();
         self.topic_partitions.clear();
         self.batches.clear();
+        self.unread.clear();
     }
 
     /// Returns the block's index of a topic partition, adding it where it is new.
@@ -219,6 +251,23 @@ impl RecordBlock {
                 .expect("a block has fewer batches than bytes");
         }
         self.slots.push(slot);
+    }
+
+    /// Notes that a payload of the record at `index` could not be read with its schema.
+    ///
+    /// # Panics
+    ///
+    /// If there are 2^32 of them.
+    pub fn note_unread(&mut self, index: usize, unread: UnreadPayload) {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return;
+        };
+        if slot.unread_count == 0 {
+            slot.first_unread = u32::try_from(self.unread.len())
+                .expect("a block has fewer unread payloads than bytes");
+        }
+        slot.unread_count += 1;
+        self.unread.push(unread);
     }
 
     /// Returns the record at `index`.
@@ -288,6 +337,23 @@ impl<'a> RecordView<'a> {
             byte.is_none_or(|&byte| byte & 0xc0 != 0x80)
         };
         is_between(start) && is_between(start.saturating_add(length))
+    }
+
+    /// Returns the key or the value.
+    pub fn part(self, part: Part) -> Payload<'a> {
+        match part {
+            Part::Key => self.key(),
+            Part::Value => self.value(),
+        }
+    }
+
+    /// Returns why the key or value could not be read with its schema, if that is so.
+    pub fn unread_reason(self, part: Part) -> Option<&'a Arc<str>> {
+        let first = usize::try_from(self.slot.first_unread).ok()?;
+        let all = self.block.unread.iter().skip(first);
+        let mut mine = all.take(usize::from(self.slot.unread_count));
+        mine.find(|unread| unread.part == part)
+            .map(|unread| &unread.reason)
     }
 
     /// Returns the headers, or nothing where the source does not record them.

@@ -8,12 +8,14 @@ pub mod headers;
 pub mod payload;
 pub mod timestamp;
 
-pub use block::{RecordBlock, RecordDefect, RecordSlot, RecordView, Span, ValueFormat};
+pub use block::{
+    RecordBlock, RecordDefect, RecordSlot, RecordView, Span, UnreadPayload, ValueFormat,
+};
 pub use counted::{counted, grouped};
 pub use field_path::{FieldPath, FieldPathError, PathStep, Root};
 pub use field_value::FieldValue;
 pub use headers::{Header, Headers, push_header};
-pub use payload::{Payload, lossless_text};
+pub use payload::{Part, Payload, lossless_text};
 pub use timestamp::{Timestamp, TimestampType};
 
 use std::fmt;
