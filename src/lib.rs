@@ -16,6 +16,7 @@ pub mod expression;
 pub mod impact;
 pub mod index;
 pub mod report;
+pub mod schema;
 
 pub mod audit;
 
