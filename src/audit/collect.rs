@@ -28,6 +28,7 @@ use crate::record::RecordBlock;
 use crate::record::RecordView;
 use crate::record::Timestamp;
 use crate::record::TimestampType;
+use crate::schema::PayloadReader;
 use crate::source::RecordSource;
 use crate::source::StopFlag;
 
@@ -165,6 +166,7 @@ struct Worker<'a> {
     shared: &'a Shared<'a>,
     counts: Counts,
     index: IndexWriter,
+    payloads: Option<PayloadReader>,
     remapper: Remapper,
     fields: FieldReader,
     field_count: usize,
@@ -205,6 +207,7 @@ impl<'a> Worker<'a> {
             shared,
             counts: Counts::default(),
             index,
+            payloads: plan.payload_reader(&plan.parts_looked_into()),
             remapper: Remapper::new(plan),
             field_count: paths.len(),
             key_count,
@@ -238,6 +241,9 @@ impl<'a> Worker<'a> {
     fn read_all(&mut self, block: &mut RecordBlock) -> Result<(), AuditError> {
         for source in self.shared.sources {
             while source.next_block(block)? {
+                if let Some(payloads) = &mut self.payloads {
+                    payloads.apply(block);
+                }
                 self.remapper.apply(block);
                 self.audit_block(block)?;
                 self.shared.progress.add_read(block.slots.len());

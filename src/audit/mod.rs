@@ -15,6 +15,7 @@ mod revisit;
 #[cfg(test)]
 mod scripted;
 mod statement;
+mod unread;
 
 pub use groups::SortedGroups;
 pub use plan::{Acceptance, AuditPlan, FieldMapping, TimestampUnit};
@@ -117,6 +118,7 @@ pub fn run(
     let concluded = groups::build(plan, (revisited.found, revisited.gone), context, spill_dir)?;
 
     progress.enter(Phase::Report);
+    let unread = revisited.unread.warning();
     let evidence = statement::Evidence {
         counts,
         distinct_keys,
@@ -125,7 +127,8 @@ pub fn run(
         totals: concluded.totals,
         episodes: &concluded.episodes,
     };
-    let summary = statement::summarize(plan, sources, &coverage, evidence)?;
+    let mut summary = statement::summarize(plan, sources, &coverage, evidence)?;
+    summary.warnings.extend(unread);
     Ok(Audit {
         summary,
         coverage,

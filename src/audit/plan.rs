@@ -8,6 +8,10 @@ use crate::dedup_key::DedupKeySpec;
 use crate::expression::Expression;
 use crate::impact::ImpactSpec;
 use crate::record::FieldPath;
+use crate::record::Part;
+use crate::record::Root;
+use crate::schema::PayloadReader;
+use crate::schema::Schemas;
 use crate::source::RecordRange;
 
 /// Memory that a worker thread should find: less is spent on spilling tiny runs.
@@ -63,6 +67,8 @@ pub struct Acceptance {
 pub struct AuditPlan {
     /// What makes two records the same.
     pub dedup_key: DedupKeySpec,
+    /// What is inside keys and values, where it is no JSON.
+    pub schemas: Option<Arc<Schemas>>,
     /// Where plain logs keep coordinates and timestamps.
     pub mapping: FieldMapping,
     /// Topic of exports that carry none.
@@ -95,6 +101,36 @@ impl AuditPlan {
         workers(self.threads, self.memory_bytes)
     }
 
+    /// Returns a reader of what is inside keys and values, if schemas are given.
+    pub(super) fn payload_reader(&self, parts: &[Part]) -> Option<PayloadReader> {
+        let schemas = self.schemas.as_ref()?;
+        Some(PayloadReader::new(schemas, parts))
+    }
+
+    /// Returns the parts of records that the first pass looks into.
+    pub(super) fn parts_looked_into(&self) -> Vec<Part> {
+        let impact = [
+            &self.impact.amount,
+            &self.impact.currency,
+            &self.impact.subject,
+        ];
+        let judged = self.filter.iter().chain(&self.reversal);
+        let judged = judged.flat_map(Expression::paths);
+        let dedup_key = self.dedup_key.fields.iter().map(|field| &field.path);
+        let all: Vec<&FieldPath> = dedup_key
+            .chain(&self.dedup_key.ignore)
+            .chain(judged)
+            .chain(impact.into_iter().flatten())
+            .collect();
+        let is_in = |part: &Part| {
+            all.iter().any(|path| match part {
+                Part::Key => path.root == Root::Key,
+                Part::Value => path.root == Root::Value,
+            })
+        };
+        [Part::Key, Part::Value].into_iter().filter(is_in).collect()
+    }
+
     /// Returns one `part`-th of the memory.
     pub(super) fn memory_share(&self, part: u64) -> usize {
         usize::try_from(self.memory_bytes / part).unwrap_or(usize::MAX)
@@ -112,6 +148,7 @@ impl AuditPlan {
                 ignore: Vec::new(),
                 missing: crate::dedup_key::MissingPolicy::Skip,
             },
+            schemas: None,
             mapping: FieldMapping::default(),
             assume_topic: None,
             range: RecordRange::default(),

@@ -1,6 +1,7 @@
 //! Whether the fields that were named exist, and what stands where they do not.
 
 use crate::audit::plan::AuditPlan;
+use crate::audit::unread::UnreadReasons;
 use crate::decode;
 use crate::decode::FieldReader;
 use crate::finding::SkipReason;
@@ -94,6 +95,8 @@ pub(super) struct UndecodableExample {
 #[derive(Debug, Default)]
 pub(super) struct Sample {
     pub(super) undecodable: Vec<UndecodableExample>,
+    /// Those of them that lack a schema, or do not fit theirs.
+    pub(super) unread: UnreadReasons,
     pub(super) existing_paths: Option<(SplitId, u64, Vec<String>)>,
 }
 
@@ -125,6 +128,7 @@ impl Sample {
     }
 
     fn note_undecodable(&mut self, view: RecordView<'_>, fields: &mut FieldReader) {
+        self.unread.note(view);
         let place = (view.block().split, view.slot().position);
         let is_later = |kept: &UndecodableExample| (kept.split, kept.position) > place;
         if self.undecodable.len() >= EXAMPLES_MAX && !self.undecodable.iter().any(is_later) {
@@ -143,6 +147,7 @@ impl Sample {
 
     /// Adds what another worker kept.
     pub(super) fn add(&mut self, other: Self) {
+        self.unread.add(&other.unread);
         self.undecodable.extend(other.undecodable);
         self.trim();
         let place = |paths: &(SplitId, u64, Vec<String>)| (paths.0, paths.1);
@@ -150,6 +155,18 @@ impl Sample {
             .into_iter()
             .flatten()
             .min_by_key(place);
+    }
+
+    /// Returns examples, by their `place`s, and the reasons that concern schemas.
+    pub(super) fn undecodable_text(&self, place: impl Fn(&UndecodableExample) -> String) -> String {
+        let examples = self.undecodable.iter();
+        let examples = examples.map(|example| format!("{}: {}", place(example), example.what));
+        let mut text = examples.collect::<Vec<_>>().join("; ");
+        if let Some(reasons) = self.unread.text() {
+            text.push_str("; of all of them: ");
+            text.push_str(&reasons);
+        }
+        text
     }
 
     fn trim(&mut self) {

@@ -15,6 +15,7 @@ use crate::audit::placement::range::{self, RangePlace};
 use crate::audit::placement::remap::Remapper;
 use crate::audit::plan::AuditPlan;
 use crate::audit::progress::AuditProgress;
+use crate::audit::unread::{Payloads, UnreadReasons};
 use crate::decode;
 use crate::decode::FieldReader;
 use crate::dedup_key::KeyOutcome;
@@ -51,6 +52,8 @@ pub(super) struct Revisited {
     pub(super) gone: SortedBlobs,
     /// How many could not be.
     pub(super) gone_count: u64,
+    /// Why payloads of suspected groups are compared as bytes.
+    pub(super) unread: UnreadReasons,
 }
 
 /// A record as it is set aside.
@@ -74,6 +77,7 @@ pub(super) struct Revisit<'a> {
     sources: HashMap<SplitId, &'a dyn RecordSource>,
     /// Positions whose records are in no group.
     void: HashMap<SplitId, Range<u64>>,
+    payloads: Payloads,
     remapper: Remapper,
     reader: DetailReader<'a>,
     found: BlobSorter,
@@ -103,6 +107,7 @@ impl<'a> Revisit<'a> {
             plan,
             void: sources.iter().filter_map(void_of).collect(),
             sources,
+            payloads: Payloads::new(plan),
             remapper: Remapper::new(plan),
             reader: DetailReader::new(plan),
             found: BlobSorter::new(spill_dir, plan.memory_share(4)),
@@ -146,6 +151,7 @@ impl<'a> Revisit<'a> {
             gone_count: self.gone.count(),
             gone: self.gone.finish()?,
             found: self.found.finish()?,
+            unread: self.payloads.unread,
         })
     }
 
@@ -183,6 +189,7 @@ impl<'a> Revisit<'a> {
             let (done, after) = rest.split_at(dealt_with);
             let (done_positions, _) = positions.split_at(dealt_with);
             let aborted = open.revisitor.aborted_among(done_positions)?;
+            self.payloads.apply(&mut block);
             self.remapper.apply(&mut block);
             self.take_block(&block, done, (open.source, &aborted))?;
             self.progress.add_revisited(done.len());
@@ -206,6 +213,7 @@ impl<'a> Revisit<'a> {
                 .is_some()
             {}
             let found = views.next_if(|view| view.slot().position == suspect.position);
+            let found = found.inspect(|view| self.payloads.unread.note(*view));
             let detail = found.and_then(|view| self.reader.read(self.plan, view, source));
             // Another dedup key at the place: what was read first is gone.
             let detail = detail.filter(|(_, fingerprint)| *fingerprint == suspect.fingerprint);

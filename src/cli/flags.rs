@@ -8,6 +8,7 @@ use clap_complete::Shell;
 
 use crate::cli::explain::ExplainFlags;
 use crate::cli::help;
+use crate::cli::schema::SchemaFlags;
 use crate::source::file::FileFormat;
 
 /// Finds duplicate records in Kafka topic ranges and exported logs.
@@ -51,6 +52,9 @@ pub struct ScanFlags {
     /// Where the records are.
     #[command(flatten)]
     pub sources: SourceFlags,
+    /// What is inside them.
+    #[command(flatten)]
+    pub schema: SchemaFlags,
     /// Which of them count.
     #[command(flatten)]
     pub range: RangeFlags,
@@ -439,6 +443,10 @@ mod tests {
             "--late",
             "--max-rate",
             "--dry-run",
+            "-r, --schema-registry",
+            "--schemas",
+            "--value-schema",
+            "--key-schema",
             "[FILE]",
             "Exit codes:",
             "Examples:",

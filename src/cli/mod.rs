@@ -8,6 +8,7 @@ pub mod help;
 pub mod machine;
 pub mod message;
 pub mod resolve;
+pub mod schema;
 pub mod secret;
 pub mod signals;
 pub mod usage_error;

@@ -4,7 +4,7 @@
 pub const MASK: &str = "***";
 
 /// Parts of the names of properties that hold secrets.
-const SECRET_NAME_PARTS: [&str; 10] = [
+const SECRET_NAME_PARTS: [&str; 11] = [
     "password",
     "passwd",
     "passphrase",
@@ -15,6 +15,7 @@ const SECRET_NAME_PARTS: [&str; 10] = [
     "key.pem",
     "keystore.key",
     "basic.auth.user.info",
+    "bearer.auth.token",
 ];
 
 /// Ends of names that say where a secret is, and are none themselves.

@@ -31,6 +31,7 @@ mod embedded {
     use crate::impact::{AmountUnit, ImpactSpec};
     use crate::record::FieldPath;
     use crate::report::CsvRows;
+    use crate::schema::SchemaSpec;
     use crate::source::RecordRange;
     use crate::source::kafka::spec::STALL_TIMEOUT;
     use crate::source::kafka::{
@@ -87,6 +88,7 @@ mod embedded {
                     ignore: Vec::new(),
                     missing: MissingPolicy::Skip,
                 },
+                schemas: None,
                 mapping: FieldMapping::default(),
                 assume_topic: None,
                 range: RecordRange::default(),
@@ -105,6 +107,7 @@ mod embedded {
                 memory_bytes: demo.memory_bytes,
                 threads: demo.threads,
             },
+            schemas: SchemaSpec::default(),
             files: Vec::new(),
             format: None,
             decompressed_bytes_max: None,

@@ -6,6 +6,7 @@ pub mod explain;
 pub mod print;
 mod progress;
 pub mod scan;
+mod schemas;
 mod sources;
 mod targets;
 
@@ -20,6 +21,7 @@ use crate::audit::AuditPlan;
 use crate::finding::Verdict;
 use crate::report::CsvRows;
 use crate::report::ReportFormat;
+use crate::schema::SchemaSpec;
 use crate::source::StopFlag;
 use crate::source::kafka::{Isolation, Reader};
 
@@ -41,6 +43,8 @@ pub enum Command {
 pub struct ScanCommand {
     /// What is audited, and how.
     pub plan: AuditPlan,
+    /// What is inside keys and values.
+    pub schemas: SchemaSpec,
     /// Files and directories in the order typed; `-` is standard input, at most once.
     pub files: Vec<PathBuf>,
     /// Format of all files, as typed; none to tell it by content.

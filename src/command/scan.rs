@@ -5,6 +5,7 @@ use anyhow::Context;
 use crate::audit;
 use crate::audit::{Audit, AuditContext, AuditError, AuditProgress};
 use crate::command::progress;
+use crate::command::schemas;
 use crate::command::sources;
 use crate::command::targets;
 use crate::command::{CommandError, Message, Outcome};
@@ -42,6 +43,7 @@ pub(super) fn audit_command(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<AuditSummary, CommandError> {
     targets::check(&scan.outputs, &scan.files)?;
+    let plan = schemas::plan(scan, surroundings)?;
     let sources = sources::open(scan, surroundings)?;
     let audit_progress = AuditProgress::default();
     let shows_progress = surroundings.is_stderr_terminal && !scan.report.is_quiet;
@@ -51,7 +53,7 @@ pub(super) fn audit_command(
         stop: &surroundings.stop,
     };
     let audit = progress::with_progress_line(shows_progress, &sources, &audit_progress, || {
-        audit::run(&scan.plan, &sources, context)
+        audit::run(&plan, &sources, context)
     });
     let mut audit = audit.map_err(audit_failure)?;
     write_reports(scan, &mut audit, surroundings)?;

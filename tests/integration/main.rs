@@ -14,6 +14,7 @@
 //! | `scripted` | faults that only a scripted broker has, by both readers |
 //! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
 //! | `readme` | the README's commands print what it shows |
+//! | `values` | what serializers wrote is read with its schemas |
 //! | `support` | temporary folders, runs of the program, brokers, the proxy that loses acks |
 #![expect(
     clippy::unwrap_used,
@@ -47,3 +48,4 @@ mod scripted_broker;
 mod support;
 #[cfg(feature = "kafka")]
 mod topics;
+mod values;

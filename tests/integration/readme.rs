@@ -101,6 +101,10 @@ fn example_broker() -> Option<(String, Box<dyn std::any::Any>)> {
 }
 
 fn copy_examples(workspace: &Workspace) {
+    let fixtures = package().join("fixtures");
+    fs::create_dir_all(workspace.path().join("fixtures")).unwrap();
+    let values = workspace.path().join("fixtures/values");
+    std::os::unix::fs::symlink(fixtures.join("values"), values).unwrap();
     let examples = workspace.path().join("fixtures/examples");
     fs::create_dir_all(&examples).unwrap();
     for name in ["charges.jsonl", "charges.csv", "charges.kcat.jsonl"] {

@@ -14,10 +14,12 @@ use crate::impact::plain_decimal;
 use crate::record::BatchStamp;
 use crate::record::FieldPath;
 use crate::record::FieldValue;
+use crate::record::Part;
 use crate::record::RecordBlock;
 use crate::record::RecordView;
 use crate::record::SplitId;
 use crate::record::TimestampType;
+use crate::schema::PayloadReader;
 use crate::source::RecordSource;
 
 /// A record as it is found now.
@@ -61,6 +63,7 @@ pub fn recall(
 ) -> Result<BTreeMap<(SplitId, u64), RecalledRecord>, AuditError> {
     let mut recall = Recall {
         plan,
+        payloads: plan.payload_reader(&[Part::Key, Part::Value]),
         remapper: Remapper::new(plan),
         details: DetailReader::new(plan),
         fields: FieldReader::new(paths.to_vec()),
@@ -95,6 +98,7 @@ fn pass_over(source: &dyn RecordSource, position: u64) -> Result<(), AuditError>
 
 struct Recall<'a> {
     plan: &'a AuditPlan,
+    payloads: Option<PayloadReader>,
     remapper: Remapper,
     details: DetailReader<'a>,
     fields: FieldReader,
@@ -114,6 +118,9 @@ impl Recall<'_> {
         while !rest.is_empty() {
             block.clear(split);
             let dealt_with = revisitor.fetch(rest, &mut block)?.clamp(1, rest.len());
+            if let Some(payloads) = &mut self.payloads {
+                payloads.apply(&mut block);
+            }
             self.remapper.apply(&mut block);
             for view in block.views() {
                 let record = self.record(view, source);

@@ -46,15 +46,12 @@ pub(super) fn record_reasons(
     let mut reasons = Vec::new();
     let skipped = &counts.skipped;
     if skipped.undecodable > plan.acceptance.undecodable {
-        let examples = counts.sample.undecodable.iter().map(|example| {
-            let place = record_place(sources, example.split, example.position, example.line);
-            format!("{place}: {}", example.what)
+        let examples = counts.sample.undecodable_text(|example| {
+            record_place(sources, example.split, example.position, example.line)
         });
-        let examples: Vec<String> = examples.collect();
         reasons.push(format!(
-            "{} undecodable, such as {}",
+            "{} undecodable, such as {examples}",
             count(skipped.undecodable, "record is", "records are"),
-            examples.join("; ")
         ));
     }
     if counts.records_unplaced > 0 {

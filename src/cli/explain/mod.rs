@@ -14,6 +14,7 @@ use crate::command::ExplainCommand;
 use crate::finding::shell_word;
 use crate::report::read::ReadGroup;
 use crate::report::{ReportReadError, read_group};
+use crate::schema::RegistrySettings;
 
 /// Options of `explain`.
 #[derive(Args, Debug)]
@@ -163,7 +164,7 @@ fn replace_sources(sources: &mut SourceFlags, flags: &ExplainFlags, group: &Read
     sources.property.extend(flags.property.iter().cloned());
     if sources.topic.is_empty() {
         sources.brokers.clear();
-        sources.property.clear();
+        sources.property.retain(|of| RegistrySettings::owns(of));
         sources.property_file.clear();
     }
     let in_files = group
@@ -191,7 +192,7 @@ fn kcat_connection(sources: &SourceFlags) -> String {
     }
     for property in &sources.property {
         let name = property.split('=').next().unwrap_or_default();
-        if !secret::is_secret_name(name) {
+        if !secret::is_secret_name(name) && !RegistrySettings::owns(name) {
             words.push(format!("-X {}", shell_word(property)));
         }
     }

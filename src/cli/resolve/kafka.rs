@@ -10,6 +10,7 @@ use crate::cli::resolve::{duration, partitions, size};
 use crate::cli::secret::{self, MASK};
 use crate::cli::usage_error::UsageError;
 use crate::command::KafkaRequest;
+use crate::schema::RegistrySettings;
 use crate::source::kafka::{Isolation, Reader};
 
 /// Looks a variable of the environment up.
@@ -27,6 +28,7 @@ pub fn resolve(
     environment: Environment<'_>,
 ) -> Result<(Option<KafkaRequest>, Isolation), UsageError> {
     let mut properties = properties(&flags.property, environment)?;
+    properties.retain(|(name, _)| !RegistrySettings::owns(name));
     let isolation = isolation(flags.isolation, &mut properties)?;
     if flags.topic.is_empty() {
         return no_topic(flags).map(|()| (None, isolation));
@@ -56,7 +58,7 @@ fn no_topic(flags: &SourceFlags) -> Result<(), UsageError> {
         "-b/--brokers"
     } else if !flags.partitions.is_empty() {
         "-p/--partitions"
-    } else if !flags.property.is_empty() {
+    } else if flags.property.iter().any(|of| !RegistrySettings::owns(of)) {
         "-X"
     } else if !flags.property_file.is_empty() {
         "-F"
@@ -172,7 +174,8 @@ fn max_rate(text: &str) -> Result<u64, UsageError> {
     result.map_err(|error| error.at("--max-rate", text))
 }
 
-fn properties(
+/// Returns the properties of `-X`, secrets looked up.
+pub fn properties(
     texts: &[String],
     environment: Environment<'_>,
 ) -> Result<Vec<(String, String)>, UsageError> {

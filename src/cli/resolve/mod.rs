@@ -18,6 +18,7 @@ use crate::cli::flags::{
     RowsFlag, ScanFlags, SourceFlags,
 };
 use crate::cli::resolve::kafka::Environment;
+use crate::cli::schema;
 use crate::cli::usage_error::UsageError;
 use crate::command::{DemoCommand, FailOn, ReportOptions, ScanCommand};
 use crate::dedup_key::{DedupKeySpec, MissingPolicy};
@@ -51,6 +52,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
     let partitions = kafka.as_ref().and_then(|kafka| kafka.partitions.as_ref());
     let plan = AuditPlan {
         dedup_key: dedup_key(flags)?,
+        schemas: None,
         mapping: mapping::resolve(
             &flags.sources.map,
             flags.sources.assume_topic.is_some(),
@@ -70,6 +72,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
     };
     Ok(ScanCommand {
         plan,
+        schemas: schema::resolve(&flags.schema, &flags.sources.property, context.environment)?,
         files: files(&flags.sources.files),
         format: flags.sources.format.clone(),
         decompressed_bytes_max: decompressed_bytes_max(&flags.limits)?,

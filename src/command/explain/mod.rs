@@ -11,6 +11,7 @@ use anyhow::Context;
 use crate::audit;
 use crate::audit::RecalledRecord;
 use crate::command::scan::{audit_failure, report_width};
+use crate::command::schemas;
 use crate::command::{CommandError, Message, Outcome, ScanCommand, Surroundings};
 use crate::finding::Fingerprint;
 use crate::record::{FieldPath, TimestampType, lossless_text};
@@ -48,10 +49,10 @@ pub fn run(
         (surroundings.say)(Message::Warning(text));
     }
     let paths = differing_paths(group);
+    let plan = schemas::plan(&explain.scan, surroundings)?;
     let opened = places::open(explain, surroundings)?;
     let wanted = opened.wanted();
-    let found = audit::recall(&explain.scan.plan, &opened.sources, &wanted, &paths)
-        .map_err(audit_failure)?;
+    let found = audit::recall(&plan, &opened.sources, &wanted, &paths).map_err(audit_failure)?;
     let records: Vec<Option<&RecalledRecord>> = opened
         .places
         .iter()

@@ -109,6 +109,8 @@ pub enum PropertyError {
 pub struct Properties {
     values: BTreeMap<String, String>,
     notes: Vec<String>,
+    /// Those of a schema registry, in the order added; clients of the cluster have none.
+    registry: Vec<(String, String)>,
 }
 
 impl fmt::Debug for Properties {
@@ -165,6 +167,11 @@ impl Properties {
         pairs.map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// Takes the properties of a schema registry out, in the order added.
+    pub fn take_registry(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.registry)
+    }
+
     /// Returns what was ignored or changed, for people.
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -174,7 +181,9 @@ impl Properties {
         if REFUSED.contains(&name) {
             return Err(PropertyError::Refused(name.to_owned()));
         }
-        if FORCED.contains(&name) || name.starts_with("group.") {
+        if is_of_registry(name) {
+            self.registry.push((name.to_owned(), value));
+        } else if FORCED.contains(&name) || name.starts_with("group.") {
             self.notes.push(format!(
                 "property {name} is ignored: dupaudit sets it itself"
             ));
@@ -265,6 +274,11 @@ pub fn is_secret(name: &str) -> bool {
 /// Returns the value as it may be shown.
 pub fn masked<'a>(name: &str, value: &'a str) -> &'a str {
     if is_secret(name) { "***" } else { value }
+}
+
+fn is_of_registry(name: &str) -> bool {
+    let prefixes = ["schema.registry.", "basic.auth.", "bearer.auth."];
+    prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn is_java_only(name: &str) -> bool {
