@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs one Apache Kafka broker on a port of this machine until it is interrupted:
 #   benches/broker.sh [PORT]
+# Prints its address, then the folder that its log is in.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 port=${1:-19092}
@@ -32,4 +33,5 @@ java -Xmx1g -cp "$folder/libraries/*" kafka.Kafka "$data/server.properties" \
   >"$folder/broker.log" 2>&1 &
 broker=$!
 echo "127.0.0.1:$port"
+echo "$data"
 wait "$broker"
