@@ -159,7 +159,16 @@ pub(super) fn fetch(
         let partition = script.partitions.get_mut(index).expect("a right partition");
         let is_committed = request.isolation_level == 1;
         let mut data = match fetch_error(broker, partition, asked, is_known) {
-            0 => fetch_records(partition, asked, is_committed, version, &mut left),
+            0 => {
+                let has_nothing_yet = partition.empty_fetches > 0;
+                partition.empty_fetches = partition.empty_fetches.saturating_sub(1);
+                let data = fetch_records(partition, asked, is_committed, version, &mut left);
+                if has_nothing_yet {
+                    data.with_records(None)
+                } else {
+                    data
+                }
+            }
             error => PartitionData::default()
                 .with_error_code(error)
                 .with_high_watermark(-1),

@@ -41,6 +41,8 @@ pub(crate) struct ScriptedPartition {
     pub(crate) fetch_errors: VecDeque<i16>,
     /// Answer to all fetches from then on.
     pub(crate) fetch_error: i16,
+    /// The next fetches that find no record, as of a log in other storage that answers slowly.
+    pub(crate) empty_fetches: u32,
     /// Epoch and end offset that a fetch is told to have diverged at.
     pub(crate) diverging: Option<(i32, i64)>,
 }

@@ -33,7 +33,7 @@ mod tests {
     };
     use crate::source::record_batch::batch_encoder::{TestBatch, pack};
 
-    const WAIT: Duration = Duration::from_secs(5);
+    const WAIT: Duration = Duration::from_secs(15);
 
     /// What a client told of one partition.
     #[derive(Debug, Default)]
@@ -330,6 +330,19 @@ mod tests {
             (reader.told[0].next, &*reader.told[0].ends),
             (20, &[30][..])
         );
+        assert_eq!(reader.told[0].kinds(), [FaultKind::SteppedOver]);
+    }
+
+    #[test]
+    fn records_that_a_broker_has_to_fetch_itself_are_not_taken_for_a_tail_without_any() {
+        let mut partitions = of_batches(batches());
+        partitions[0].empty_fetches = 6;
+        let broker = ScriptedBroker::start(partitions, 1);
+        let mut reader = Reader::open(&spec(&broker, &[]), 1);
+        reader.read_all();
+        reader.poll_until(|told| told[0].next >= 20 || !told[0].ends.is_empty());
+        assert_eq!(reader.told[0].offsets, (0..20).collect::<Vec<_>>());
+        assert!(!reader.told[0].has_inferred_end);
     }
 
     #[test]

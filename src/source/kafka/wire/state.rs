@@ -38,6 +38,8 @@ pub(super) struct PartitionState {
     pub(super) told_end: Option<i64>,
     /// Answers in a row that held nothing although there should be records.
     pub(super) empty_answers: u32,
+    /// When the first of them came.
+    pub(super) empty_since: Option<Instant>,
     /// Bytes to ask for, where one batch takes more than usual.
     pub(super) bytes_wanted: i32,
     /// When it may be asked for again after trouble.
@@ -64,6 +66,7 @@ impl PartitionState {
             read_epoch: -1,
             told_end: None,
             empty_answers: 0,
+            empty_since: None,
             bytes_wanted: 0,
             not_before: None,
             troubles: 0,
@@ -82,6 +85,7 @@ impl PartitionState {
         self.read_epoch = -1;
         self.told_end = None;
         self.empty_answers = 0;
+        self.empty_since = None;
         self.bytes_wanted = 0;
         self.not_before = None;
         self.troubles = 0;

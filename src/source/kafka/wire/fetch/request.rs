@@ -1,6 +1,6 @@
 //! Which partitions a broker is asked for next, and the request that asks for them.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -17,6 +17,10 @@ pub(super) const TOPIC_IDS_FROM: i16 = 13;
 /// Kafka 2.0 knows 8; newer ones than the last bring nothing to a reader of leaders.
 const VERSIONS: (i16, i16) = (4, 16);
 
+/// How long a broker may look for records that it should have: those in other storage take
+/// longer, and an answer that comes before them is empty.
+const SUSPECT_WAIT: Duration = Duration::from_millis(1500);
+
 /// One partition that a broker was asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
@@ -29,6 +33,7 @@ pub(super) struct Asked {
     leader_epoch: i32,
     read_epoch: i32,
     bytes_max: i32,
+    is_suspect: bool,
 }
 
 /// Returns the partitions to ask a broker for now, the one behind `after` first: what comes last
@@ -67,6 +72,7 @@ pub(super) fn plan(
             leader_epoch: partition.leader_epoch,
             read_epoch: partition.read_epoch,
             bytes_max: bytes_for(partition, settings).max(partition.bytes_wanted),
+            is_suspect,
         });
         if is_suspect {
             break;
@@ -124,9 +130,14 @@ pub(super) fn request(
         });
     }
     let wanted = asked.iter().map(|asked| asked.bytes_max).max();
+    let wait = if asked.iter().any(|asked| asked.is_suspect) {
+        settings.fetch_wait.max(SUSPECT_WAIT)
+    } else {
+        settings.fetch_wait
+    };
     let request = FetchRequest::default()
         .with_replica_id((-1).into())
-        .with_max_wait_ms(i32::try_from(settings.fetch_wait.as_millis()).unwrap_or(i32::MAX))
+        .with_max_wait_ms(i32::try_from(wait.as_millis()).unwrap_or(i32::MAX))
         .with_min_bytes(1)
         .with_max_bytes(settings.fetch_bytes_max.max(wanted.unwrap_or(0)))
         .with_isolation_level(settings.isolation_level())

@@ -1,5 +1,7 @@
 //! What an answer means for a partition: how far it came, its end, and its troubles.
 
+use std::time::{Duration, Instant};
+
 use kafka_protocol::error::ResponseError;
 
 use crate::source::kafka::FaultKind;
@@ -10,6 +12,9 @@ use super::request::Asked;
 
 /// Empty answers in a row from which a log's tail is taken to hold nothing.
 const EMPTY_ANSWERS_MAX: u32 = 3;
+/// How long they have to go on: a broker that has moved records to other storage answers empty,
+/// too, until it has them back.
+const EMPTY_TIME_MIN: Duration = Duration::from_secs(4);
 /// A batch that takes more is not asked for again.
 const BATCH_BYTES_MAX: usize = 1 << 30;
 
@@ -26,6 +31,7 @@ pub(super) fn settle(state: &mut State, asked: &Asked, outcome: &Outcome) {
     partition.read_epoch = partition.read_epoch.max(outcome.leader_epoch);
     if outcome.next > asked.offset {
         partition.empty_answers = 0;
+        partition.empty_since = None;
         partition.bytes_wanted = 0;
         partition.troubles = 0;
         partition.not_before = None;
@@ -79,13 +85,19 @@ pub(super) fn settle_end(
         return;
     }
     if next == asked.offset && had_its_turn {
-        // Nothing came although the log goes on: it has no record before its end.
+        // Nothing came although the log goes on: it may have no record before its end.
         partition.empty_answers += 1;
-        if partition.empty_answers > EMPTY_ANSWERS_MAX {
+        partition.back_off();
+        let since = *partition.empty_since.get_or_insert_with(Instant::now);
+        if partition.empty_answers > EMPTY_ANSWERS_MAX && since.elapsed() >= EMPTY_TIME_MIN {
+            let answers = partition.empty_answers;
             partition.empty_answers = 0;
-            partition.back_off();
-            let text = format!("the broker has no record from offset {next} to its end {limit}");
-            state.tell_fault(of, next, FaultKind::Transient, text);
+            partition.empty_since = None;
+            let text = format!(
+                "the broker gave no record from offset {next} to its end {limit}, asked {answers} \
+                 times: taken for empty"
+            );
+            state.tell_fault(of, next, FaultKind::SteppedOver, text);
             state.tell_end(of, limit);
         }
     }
