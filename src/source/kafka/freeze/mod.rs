@@ -1,6 +1,7 @@
 //! Which partitions are read, and from where to where: fixed before the first record is read.
 
 mod first_records;
+mod leaderless;
 mod permissions;
 mod statements;
 
@@ -107,7 +108,7 @@ pub fn select_partitions(
 ) -> Result<Vec<SelectedPartition>, KafkaError> {
     loop {
         let listings = select_topics(client, spec, deadline)?;
-        let Some(problem) = leaderless(&listings, spec) else {
+        let Some(problem) = leaderless::leaderless(&listings, spec) else {
             return partitions_of(&listings, spec);
         };
         if Instant::now() + RETRY_PAUSE >= deadline {
@@ -177,24 +178,6 @@ fn matching(all: &[TopicListing], pattern: &str) -> Result<Vec<TopicListing>, Ka
         return Err(KafkaError::NotFound(problem));
     }
     Ok(matches)
-}
-
-/// Names a partition that has no leader, or a topic that has no partition yet.
-fn leaderless(listings: &[TopicListing], spec: &KafkaSpec) -> Option<String> {
-    for listing in listings {
-        if listing.partitions.is_empty() {
-            return Some(format!("topic {} has no partition", listing.topic));
-        }
-        for partition in &listing.partitions {
-            let is_wanted = is_wanted(spec, partition.partition);
-            if is_wanted && partition.leader.is_none() {
-                let why = partition.error.as_deref().unwrap_or("no broker leads it");
-                let (topic, number) = (&listing.topic, partition.partition);
-                return Some(format!("{topic}-{number} has no leader: {why}"));
-            }
-        }
-    }
-    None
 }
 
 fn is_wanted(spec: &KafkaSpec, partition: i32) -> bool {
