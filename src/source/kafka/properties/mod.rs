@@ -1,5 +1,7 @@
 //! Client properties: from the command line and from files, checked, with secrets masked.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -7,62 +9,14 @@ use std::path::Path;
 
 use thiserror::Error;
 
-/// Properties whose values are never shown: librdkafka's own list, and the Java client's.
-const SECRET: [&str; 16] = [
-    "sasl.jaas.config",
-    "sasl.oauthbearer.assertion.private.key.passphrase",
-    "sasl.oauthbearer.assertion.private.key.pem",
-    "sasl.oauthbearer.client.credentials.client.secret",
-    "sasl.oauthbearer.client.secret",
-    "sasl.oauthbearer.config",
-    "sasl.oauthbearer.token",
-    "sasl.password",
-    "sasl.username",
-    "ssl.ca.pem",
-    "ssl.certificate.pem",
-    "ssl.key.password",
-    "ssl.key.pem",
-    "ssl.keystore.key",
-    "ssl.keystore.password",
-    "ssl.truststore.password",
-];
+use names::{FORCED, REFUSED, SECRET, WITHOUT_MEANING, WITHOUT_MEANING_PREFIXES};
 
-/// Properties that load code or run a shell.
-const REFUSED: [&str; 3] = [
-    "plugin.library.paths",
-    "sasl.kerberos.kinit.cmd",
-    "ssl.engine.location",
-];
+/// Extensions of stores that hold no PEM.
+const STORE_EXTENSIONS: [&str; 5] = ["jks", "p12", "pfx", "keystore", "truststore"];
 
-/// Properties that decide whether the audit is exact; dupaudit sets them itself.
-const FORCED: [&str; 8] = [
-    "auto.offset.reset",
-    "check.crcs",
-    "enable.partition.eof",
-    "isolation.level",
-    "enable.auto.commit",
-    "enable.auto.offset.store",
-    "allow.auto.create.topics",
-    "enable.metrics.push",
-];
-
-/// Java client properties without a meaning here.
-const JAVA_ONLY: [&str; 14] = [
-    "acks",
-    "client.dns.lookup",
-    "exclude.internal.topics",
-    "fetch.max.wait.ms",
-    "key.serializer",
-    "linger.ms",
-    "max.poll.records",
-    "metric.reporters",
-    "partitioner.class",
-    "request.timeout.ms",
-    "retries",
-    "ssl.protocol",
-    "sasl.login.callback.handler.class",
-    "sasl.client.callback.handler.class",
-];
+/// What to do about a store of a client's key that only Java can read.
+const JAVA_KEY_STORE: &str = "a Java key store cannot be read; \
+                              `keytool -importkeystore -deststoretype PKCS12` makes one that can";
 
 /// Why a property is not taken.
 #[derive(Debug, Error)]
@@ -108,6 +62,8 @@ pub enum PropertyError {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Properties {
     values: BTreeMap<String, String>,
+    /// Whether the key store holds certificate and key as PEM.
+    has_pem_key_store: bool,
     notes: Vec<String>,
     /// Those of a schema registry, in the order added; clients of the cluster have none.
     registry: Vec<(String, String)>,
@@ -187,7 +143,7 @@ impl Properties {
             self.notes.push(format!(
                 "property {name} is ignored: dupaudit sets it itself"
             ));
-        } else if is_java_only(name) {
+        } else if is_without_meaning(name) {
             self.notes.push(format!(
                 "property {name} is ignored: it has no meaning here"
             ));
@@ -207,16 +163,31 @@ impl Properties {
         };
         match name {
             "sasl.jaas.config" => return self.set_jaas(&value),
-            "ssl.truststore.type" | "ssl.keystore.type" => {
+            "ssl.keystore.type" => match &*value.to_ascii_uppercase() {
+                "PEM" => {
+                    self.has_pem_key_store = true;
+                    self.open_pem_key_store();
+                }
+                "PKCS12" => {}
+                _ => return unusable(JAVA_KEY_STORE),
+            },
+            "ssl.keystore.location" => {
+                if has_extension(&value, &["jks", "keystore"]) {
+                    return unusable(JAVA_KEY_STORE);
+                }
+                self.put(name, value);
+                self.open_pem_key_store();
+            }
+            "ssl.truststore.type" => {
                 if !value.eq_ignore_ascii_case("PEM") {
                     return unusable(
                         "only PEM stores can be read; `keytool -exportcert -rfc` \
-                                     or `openssl pkcs12` makes one",
+                         or `openssl pkcs12` makes one",
                     );
                 }
             }
             "ssl.truststore.location" => {
-                if has_store_extension(&value) {
+                if has_extension(&value, &STORE_EXTENSIONS) {
                     return unusable(
                         "a Java key store cannot be read; export the certificates with \
                          `keytool -exportcert -rfc` and give ssl.ca.location=FILE.pem",
@@ -239,6 +210,16 @@ impl Properties {
 
     fn put(&mut self, name: &str, value: String) {
         self.values.insert(name.to_owned(), value);
+    }
+
+    /// Takes certificate and key out of the one file in which Java keeps both.
+    fn open_pem_key_store(&mut self) {
+        if self.has_pem_key_store
+            && let Some(path) = self.values.remove("ssl.keystore.location")
+        {
+            self.put("ssl.certificate.location", path.clone());
+            self.put("ssl.key.location", path);
+        }
     }
 
     /// Takes user name and password out of a JAAS login module line.
@@ -281,17 +262,18 @@ fn is_of_registry(name: &str) -> bool {
     prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn is_java_only(name: &str) -> bool {
+fn is_without_meaning(name: &str) -> bool {
     let is_class = name.ends_with(".deserializer") || name.ends_with(".serializer");
-    is_class || name.starts_with("interceptor.") || JAVA_ONLY.contains(&name)
+    let mut prefixes = WITHOUT_MEANING_PREFIXES.iter();
+    is_class || WITHOUT_MEANING.contains(&name) || prefixes.any(|prefix| name.starts_with(prefix))
 }
 
-fn has_store_extension(path: &str) -> bool {
+fn has_extension(path: &str, known: &[&str]) -> bool {
     let extension = Path::new(path).extension();
     let extension = extension
         .and_then(|extension| extension.to_str())
         .unwrap_or_default();
-    ["jks", "p12", "pfx", "keystore", "truststore"]
+    known
         .iter()
         .any(|known| extension.eq_ignore_ascii_case(known))
 }
@@ -442,8 +424,39 @@ mod tests {
     }
 
     #[test]
+    fn what_java_clients_are_tuned_with_changes_nothing_here() {
+        let text = "client.dns.lookup=use_all_dns_ips\nsession.timeout.ms=45000\nacks=all\n\
+                    default.api.timeout.ms=60000\nssl.enabled.protocols=TLSv1.2,TLSv1.3\n\
+                    sasl.login.refresh.window.factor=0.8\nmetrics.num.samples=2\n\
+                    ssl.truststore.password=hunter2\n";
+        let properties = from_file(text).unwrap();
+        assert_eq!(properties.iter().count(), 0, "{properties:?}");
+        assert_eq!(properties.notes().len(), 8);
+        assert!(!properties.notes().concat().contains("hunter2"));
+    }
+
+    #[test]
+    fn one_file_with_certificate_and_key_is_both_in_either_order() {
+        let lines = ["ssl.keystore.type=PEM", "ssl.keystore.location=/etc/me.pem"];
+        let expected = [
+            ("ssl.certificate.location", "/etc/me.pem"),
+            ("ssl.key.location", "/etc/me.pem"),
+        ];
+        for text in [lines.join("\n"), [lines[1], lines[0]].join("\n")] {
+            let properties = from_file(&text).unwrap();
+            assert!(properties.iter().eq(expected), "{properties:?}");
+        }
+        let other = "ssl.keystore.location=/etc/me.p12\nssl.keystore.type=PKCS12\n";
+        let other = from_file(other).unwrap();
+        assert_eq!(other.get("ssl.keystore.location"), Some("/etc/me.p12"));
+    }
+
+    #[test]
     fn what_cannot_be_taken_over_says_what_to_do() {
         let problem = |text: &str| from_file(text).unwrap_err().to_string();
+        for line in ["ssl.keystore.location=/x/me.jks", "ssl.keystore.type=JKS"] {
+            assert!(problem(line).contains("-deststoretype PKCS12"), "{line}");
+        }
         assert!(problem("ssl.truststore.location=/x/trust.jks").contains("keytool"));
         assert!(problem("sasl.jaas.config=com.sun.Krb5LoginModule required;").contains("only"));
         assert!(problem("nonsense").contains(":1: expected NAME=VALUE"));
