@@ -7,6 +7,9 @@ use crate::cli::secret;
 use crate::cli::usage_error::UsageError;
 use crate::command::{CommandError, Message};
 
+/// How the system says that no more files can be opened.
+const TOO_MANY_OPEN_FILES: &str = "(os error 24)";
+
 /// Says things on standard error, or wherever it is told to.
 pub struct Messages<Out> {
     out: Out,
@@ -43,9 +46,12 @@ impl<Out: Write> Messages<Out> {
 
     /// Prints why a command could not do its work.
     pub fn command_error(&mut self, error: &CommandError) {
-        self.line("error: ", &reasons(&error.source));
+        let reasons = reasons(&error.source);
+        self.line("error: ", &reasons);
         if let Some(hint) = &error.hint {
             self.hint(hint);
+        } else if reasons.contains(TOO_MANY_OPEN_FILES) {
+            self.hint("`ulimit -n` says how many files may be open, and raises it");
         }
     }
 

@@ -71,6 +71,7 @@ fn few_open_files_are_enough_for_some_inputs_and_too_many_are_named() {
         .find(|line| line.starts_with("error"));
     let is_named = |line: &str| line.contains("parts/") && line.contains("open files");
     assert!(error.is_some_and(is_named), "{outcome}");
+    assert!(outcome.stderr.contains("ulimit -n"), "{outcome}");
     let kept = fs::read_to_string(workspace.path().join("x.json")).unwrap();
     assert_eq!(kept, YESTERDAY, "{outcome}");
 }

@@ -14,6 +14,9 @@ const REFUSED_PATIENCE: Duration = Duration::from_secs(3);
 /// What the letters `HTTP` are, taken for the length of an answer.
 const HTTP_LENGTH: &str = "Invalid response size 1213486160";
 
+/// How librdkafka says that a certificate fails, whatever is wrong with it.
+const NOT_VERIFIED: &str = "certificate could not be verified";
+
 /// Pause before metadata is asked for again, and the longest wait for one answer.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_SLICE: Duration = Duration::from_secs(8);
@@ -84,11 +87,15 @@ impl LibrdkafkaClient {
     fn unreachable(&self, error: &NativeError) -> KafkaError {
         let hung_up = "the connection is closed at once; does the port want TLS or a login \
                        (security.protocol=SSL, SASL_PLAINTEXT or SASL_SSL)?";
+        let not_verified = "the broker's certificate could not be verified: it has expired, is for \
+                            another name, or is not of an authority in ssl.ca.location; the \
+                            reader wire says which";
         let reason = match &self.last_error {
             Some(last) if last.text.contains(HTTP_LENGTH) => {
                 "it answers in HTTP; is it the port of a web server?"
             }
             Some(last) if is_hung_up(last) => hung_up,
+            Some(last) if last.text.contains(NOT_VERIFIED) => not_verified,
             Some(last) => last.text.trim(),
             None if error.code == codes::TIMED_OUT => {
                 "no answer to a metadata request; is it a Kafka broker's port?"

@@ -343,9 +343,9 @@ fn certificates_are_checked_for_authority_and_name_and_shown_where_asked_for() {
     broker.assert_refused(("localhost", TLS), &other, &certificate);
     let by_number = [tls, "ssl.ca.location=@ca.pem"];
     broker.assert_refused(("127.0.0.1", TLS), &by_number, &["certificate"]);
-    for (reader, word) in READERS.iter().zip(["expired", "certificate"]) {
+    for reader in READERS {
         let scan = broker.scan(reader, ("localhost", EXPIRED), &by_number);
-        assert_refused_for(&scan, &[word]);
+        assert_refused_for(&scan, &["expired"]);
     }
     let with_client = [
         tls,
