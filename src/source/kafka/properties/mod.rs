@@ -88,8 +88,10 @@ impl Properties {
         path: &Path,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<(), PropertyError> {
+        const BYTE_ORDER_MARK: char = '\u{feff}';
         let text = read_text("-F", &path.display().to_string())?;
-        for (line, property) in logical_lines(&text) {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
+        for (line, property) in logical_lines(text) {
             let (name, value) = split_property(&property).ok_or_else(|| PropertyError::Syntax {
                 place: format!("{}:{line}", path.display()),
             })?;
@@ -279,7 +281,8 @@ fn has_extension(path: &str, known: &[&str]) -> bool {
 }
 
 fn split_property(text: &str) -> Option<(&str, &str)> {
-    let (name, value) = text.split_once('=')?;
+    // Java files may have a colon instead.
+    let (name, value) = text.split_once(['=', ':'])?;
     let name = name.trim();
     (!name.is_empty()).then_some((name, value.trim()))
 }
@@ -433,6 +436,14 @@ mod tests {
         assert_eq!(properties.iter().count(), 0, "{properties:?}");
         assert_eq!(properties.notes().len(), 8);
         assert!(!properties.notes().concat().contains("hunter2"));
+    }
+
+    #[test]
+    fn files_may_begin_with_a_byte_order_mark_and_have_colons() {
+        let text = "\u{feff}bootstrap.servers=h:9092\r\nsasl.username : a=b\r\n";
+        let properties = from_file(text).unwrap();
+        let expected = [("bootstrap.servers", "h:9092"), ("sasl.username", "a=b")];
+        assert!(properties.iter().eq(expected), "{properties:?}");
     }
 
     #[test]

@@ -128,6 +128,7 @@ impl Settings {
                 return Err(WireError::Setting(text));
             }
         };
+        check_prefixes(&spec.brokers, protocol)?;
         let queue_bytes = usize::try_from(spec.queue_bytes).unwrap_or(usize::MAX);
         let queue_bytes = queue_bytes.clamp(1 << 20, 1 << 30);
         Ok(Self {
@@ -191,6 +192,23 @@ fn millis(properties: &Properties, name: &str, otherwise: u32) -> Result<Duratio
     Ok(Duration::from_millis(millis.max(1).into()))
 }
 
+/// Checks that no broker is named with another protocol than the one that is spoken.
+fn check_prefixes(brokers: &str, protocol: &str) -> Result<(), WireError> {
+    const KNOWN: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+    let prefixes = brokers
+        .split(',')
+        .filter_map(|of| of.trim().split_once("://"));
+    let others = prefixes.map(|(prefix, _)| prefix.to_ascii_uppercase());
+    let mut others = others.filter(|prefix| !prefix.eq_ignore_ascii_case(protocol));
+    match others.find(|prefix| KNOWN.contains(&prefix.as_str())) {
+        Some(other) => Err(WireError::Setting(format!(
+            "a broker is named with {other}, but security.protocol is {protocol}; \
+             set it with -X security.protocol={other}"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Parses `host:port,host,[::1]:9092`, each perhaps behind `PROTOCOL://`.
 fn parse_brokers(brokers: &str) -> Result<Vec<(String, u16)>, WireError> {
     let parse_one = |broker: &str| {
@@ -242,6 +260,16 @@ mod tests {
         assert_eq!(shown, ["a 1", "b 9092", "c 3", "::1 4", "::1 9092"]);
         assert!(parse_brokers("a:b").is_err());
         assert!(parse_brokers(" , ").is_err());
+    }
+
+    #[test]
+    fn a_broker_named_with_another_protocol_is_not_spoken_to_in_clear() {
+        let settings = |brokers: &str| Settings::from_spec(&KafkaSpec::new(brokers, Vec::new()));
+        for brokers in ["plaintext://a:1", "OUTSIDE://a:1,b:2"] {
+            settings(brokers).unwrap();
+        }
+        let error = settings("b:2, ssl://a:1").unwrap_err().to_string();
+        assert!(error.contains("-X security.protocol=SSL"), "{error}");
     }
 
     #[test]

@@ -246,9 +246,12 @@ impl Connection {
         let address = self.stream.address().to_owned();
         if answer.error_code != 0 {
             let offered: Vec<_> = answer.mechanisms.iter().map(|name| &**name).collect();
+            let offer = match offered.join(", ") {
+                none if none.is_empty() => "none: does the port take logins at all?".to_owned(),
+                some => some,
+            };
             return Err(WireError::Refused(format!(
-                "{address}: the broker does not accept {mechanism}, it offers {}",
-                offered.join(", ")
+                "{address}: the broker does not accept the login {mechanism}, it offers {offer}"
             )));
         }
         let version = self.version::<SaslAuthenticateRequest>(0, 2)?;
