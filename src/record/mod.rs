@@ -6,16 +6,16 @@ pub mod field_path;
 pub mod field_value;
 pub mod headers;
 pub mod payload;
+pub mod span;
 pub mod timestamp;
 
-pub use block::{
-    RecordBlock, RecordDefect, RecordSlot, RecordView, Span, UnreadPayload, ValueFormat,
-};
+pub use block::{RecordBlock, RecordDefect, RecordSlot, RecordView, UnreadPayload, ValueFormat};
 pub use counted::{counted, grouped};
 pub use field_path::{FieldPath, FieldPathError, PathStep, Root};
 pub use field_value::FieldValue;
 pub use headers::{Header, Headers, push_header};
 pub use payload::{Part, Payload, lossless_text};
+pub use span::Span;
 pub use timestamp::{Timestamp, TimestampType};
 
 use std::fmt;
