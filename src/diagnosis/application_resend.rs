@@ -2,8 +2,8 @@
 
 use crate::diagnosis::consumer_replay::is_replay_like;
 use crate::diagnosis::judge::{
-    RunCase, Weight, content_evidence, design_evidence, producer_evidence, scattered,
-    shape_evidence, time_evidence,
+    RunCase, Weight, content_evidence, design_evidence, named_evidence, producer_evidence,
+    scattered, shape_evidence, time_evidence,
 };
 use crate::diagnosis::pair::{ContentKind, Family, PairFeatures, ProducerKind, TimeKind};
 use crate::finding::{Confidence, Evidence};
@@ -110,6 +110,8 @@ pub(super) fn supporting(case: &RunCase<'_>, pair: &PairFeatures) -> Vec<Evidenc
         None | Some(Evidence::NoProducerId) => {}
         Some(told) => evidence.push(told),
     }
+    let named = named_evidence(pair);
+    evidence.extend(named.filter(|named| matches!(named, Evidence::NamedByHeaders(_))));
     evidence
 }
 

@@ -7,10 +7,13 @@ use crate::finding::{Confidence, Evidence};
 /// Weighs the cause.
 pub(super) fn weigh(case: &RunCase<'_>, pair: &PairFeatures) -> Weight {
     if case.run.class.family == Family::DeadLetter {
-        Weight::Open(Confidence::Strong)
-    } else {
-        Weight::Excluded(named_evidence(pair).unwrap_or(Evidence::NotNamed))
+        return Weight::Open(Confidence::Strong);
     }
+    Weight::Excluded(match named_evidence(pair) {
+        None => Evidence::NotNamed,
+        Some(Evidence::NamedByHeaders(_)) => Evidence::OneTopic,
+        Some(named) => named,
+    })
 }
 
 /// Returns what speaks for it in one pair.
@@ -20,9 +23,7 @@ pub(super) fn supporting(_: &RunCase<'_>, pair: &PairFeatures) -> Vec<Evidence> 
     named_evidence(pair).into_iter().chain(topics).collect()
 }
 
-/// Returns what speaks against it in one pair.
-pub(super) fn contradicting(_: &RunCase<'_>, pair: &PairFeatures) -> Vec<Evidence> {
-    // A dead-letter topic is another topic; headers may be carried along into the same one.
-    let is_one_topic = pair.topics.is_none();
-    Vec::from_iter(is_one_topic.then_some(Evidence::OneTopic))
+/// Returns what speaks against it in one pair; headers that name the other copy leave no doubt.
+pub(super) fn contradicting(_: &RunCase<'_>, _: &PairFeatures) -> Vec<Evidence> {
+    Vec::new()
 }

@@ -75,8 +75,8 @@ fn late(case: &RunCase<'_>) -> Evidence {
 }
 
 /// Returns whether nothing but a request that was appended twice explains the pair: a batch of two
-/// records or more repeats, made without a producer id, with its `CreateTime`, and nothing speaks
-/// for a mirror or a replay.
+/// records or more repeats, as most batches of its run do, made without a producer id, with its
+/// `CreateTime`, and nothing speaks for a mirror or a replay.
 pub(super) fn is_certain(case: &RunCase<'_>, pair: &PairFeatures, run: Confidence) -> bool {
     run == Confidence::Strong
         && pair
@@ -137,8 +137,21 @@ pub(super) fn contradicting(case: &RunCase<'_>, pair: &PairFeatures) -> Vec<Evid
     if !case.run.is_create_time_kept() {
         evidence.push(time_evidence(case, pair));
     }
-    if pair.class.producers == ProducerKind::Unknown && !case.run.is_reversed() {
-        evidence.push(Evidence::KeptTimestampsPossible);
+    match pair.class.producers {
+        // Connectors and mirrors work without producer ids too, and keep no batches together.
+        ProducerKind::NoIds if !case.run.is_reversed() && !case.run.has_batch_repeats() => {
+            evidence.push(Evidence::BatchesDiffer);
+        }
+        ProducerKind::Unknown if !case.run.is_reversed() => {
+            evidence.push(Evidence::KeptTimestampsPossible);
+        }
+        ProducerKind::NoIds
+        | ProducerKind::Unknown
+        | ProducerKind::SameSequence
+        | ProducerKind::NewEpoch
+        | ProducerKind::OtherSequence
+        | ProducerKind::OtherId
+        | ProducerKind::SameBatch => {}
     }
     let is_run = case.run.is_contiguous() || case.run.is_reversed();
     if !is_run && pair.batch_repeat.is_none() {

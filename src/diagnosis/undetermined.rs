@@ -46,5 +46,8 @@ pub(super) fn missing(weights: &[(Cause, Weight)], pair: &PairFeatures) -> Vec<E
     if is_told_by_batches && pair.batches.is_none() {
         evidence.push(Evidence::NoBatches);
     }
+    if evidence.is_empty() {
+        evidence.push(Evidence::NoCauseFits);
+    }
     evidence
 }

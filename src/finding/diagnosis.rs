@@ -246,8 +246,12 @@ pub enum Evidence {
     OwnTimestampsPossible,
     /// A process restarted with timestamps kept would look the same.
     KeptTimestampsPossible,
+    /// Most batches did not come again as they were, as after a restart with timestamps kept.
+    BatchesDiffer,
     /// A consumer that works again and an application that sends a stretch again look the same.
     ReplayOrResend,
+    /// What was seen speaks against every cause.
+    NoCauseFits,
     /// Missing: topic, partition or offset.
     NoCoordinates,
     /// Missing: timestamps.

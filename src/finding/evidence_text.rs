@@ -211,6 +211,11 @@ impl fmt::Display for Evidence {
                  the same here; missing: a counter of attempts, headers that name the input \
                  record, or the commits of the consumer group",
             ),
+            Self::BatchesDiffer => out.write_str(
+                "most batches did not come again as they were: a restarted connector or mirror \
+                 that keeps timestamps looks the same",
+            ),
+            Self::NoCauseFits => out.write_str("what was seen fits none of the causes"),
             Self::NoCoordinates => {
                 out.write_str("missing: the source does not say topic, partition and offset")
             }

@@ -17,9 +17,11 @@ const PATHS_KEPT: usize = 8;
 pub(crate) enum Family {
     /// One of them is aborted.
     Aborted,
-    /// Headers of one name the other.
+    /// Headers of one name the other, which lies in another topic. In the same topic someone sent
+    /// it again, and consumers take it for new.
     DeadLetter,
-    /// Equal copies in two topics, with the same `CreateTime` or names of a mirror.
+    /// Equal copies in two topics, with the same `CreateTime`, or names of a mirror and nothing
+    /// that tells another one.
     Mirror,
     /// Two topics, and nothing that relates them.
     OtherTopic,
@@ -159,7 +161,8 @@ impl PairFeatures {
         };
         class.family = if aborted.is_some() {
             Family::Aborted
-        } else if matches!(named, Some(NamedLink::OtherCopy(_))) {
+        } else if matches!(named, Some(NamedLink::OtherCopy(_))) && !reference.is_in_topic_of(extra)
+        {
             Family::DeadLetter
         } else {
             place_family(pair, class)
@@ -217,7 +220,9 @@ fn place_family(pair: &PairFacts, class: PairClass) -> Family {
         && reference_topic != extra_topic
     {
         let is_time_kept = matches!(class.time, TimeKind::Kept | TimeKind::UnknownEqual);
-        let is_named = mirror_names(reference_topic, extra_topic).is_some();
+        // A mirror keeps CreateTime; what was made anew under such a name is at risk.
+        let is_named =
+            class.time != TimeKind::Later && mirror_names(reference_topic, extra_topic).is_some();
         let is_mirror = class.content == ContentKind::Identical && (is_time_kept || is_named);
         return if is_mirror {
             Family::Mirror

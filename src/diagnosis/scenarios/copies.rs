@@ -4,6 +4,7 @@ use super::{History, NO_IDS, keys};
 use crate::finding::{
     AbortedCopy, Cause, Confidence, DeadLetterDialect, Evidence, NamedCoordinates,
 };
+use crate::record::TimestampType;
 
 #[test]
 fn a_mirror_keeps_bytes_and_times_in_another_topic() {
@@ -63,11 +64,50 @@ fn a_mirror_that_started_again_and_a_retry_of_its_producer_both_remain() {
 
 #[test]
 fn another_topic_with_a_later_time_is_not_called_a_mirror() {
+    for topic in ["enriched", "eu.charges"] {
+        let mut history = History::default();
+        history.write("charges", 0, &keys(0, 30), 1000);
+        history.write(topic, 0, &keys(0, 30), 9000);
+        let diagnosed = history.diagnosed();
+        diagnosed.assert_all(Cause::Undetermined, None, 30);
+        assert_eq!(diagnosed.of(3, 2).contradicting, [Evidence::NoCauseFits]);
+    }
+}
+
+#[test]
+fn a_mirror_may_set_its_own_log_append_time_where_its_name_tells_it() {
     let mut history = History::default();
     history.write("charges", 0, &keys(0, 30), 1000);
-    history.write("enriched", 0, &keys(0, 30), 9000);
+    history.write("dc1.charges", 0, &keys(0, 30), 9000);
+    let history = history.shown_as(|facts| {
+        if facts.topic.as_deref() == Some("dc1.charges") {
+            facts.timestamp.as_mut().unwrap().timestamp_type = TimestampType::LogAppendTime;
+        }
+    });
     let diagnosed = history.diagnosed();
-    diagnosed.assert_all(Cause::Undetermined, None, 30);
+    diagnosed.assert_all(Cause::MirrorCopy, Some(Confidence::Weak), 30);
+}
+
+#[test]
+fn a_dead_letter_put_back_into_its_topic_was_sent_again() {
+    let mut history = History::default();
+    history.write("charges", 1, &keys(0, 30), 1000);
+    let record = history.write_one("charges", 1, 3, 60_000);
+    let named = NamedCoordinates {
+        dialect: DeadLetterDialect::SpringDeadLetter,
+        topic: "charges".to_owned(),
+        partition: 1,
+        offset: 3,
+    };
+    record.facts.named = Some(named.clone());
+    record.facts.content.headers = Some(55);
+    record.differing = vec!["headers.kafka_dlt-original-offset".to_owned()];
+    let diagnosed = history.diagnosed();
+    diagnosed.assert_all(Cause::ApplicationResend, Some(Confidence::Weak), 1);
+    let told = diagnosed.of(3, 2);
+    assert!(told.supporting.contains(&Evidence::NamedByHeaders(named)));
+    let one_topic = (Cause::DeadLetterCopy, Evidence::OneTopic);
+    assert!(told.excluded.contains(&one_topic));
 }
 
 #[test]

@@ -87,6 +87,21 @@ fn records_put_into_new_batches_on_the_way_are_strong() {
 }
 
 #[test]
+fn a_batch_that_repeats_among_others_that_do_not_is_not_certain() {
+    let mut history = batches(&[0, 1, 2, 3], 3);
+    // A mirror that keeps timestamps starts again; one of its batches comes out the same.
+    history.write_batch(&keys(0, 3), 1000, NO_IDS);
+    history.write_batch(&keys(3, 8), 1003, NO_IDS);
+    history.write_batch(&keys(8, 12), 1008, NO_IDS);
+    let diagnosed = history.diagnosed();
+    diagnosed.assert_all(Cause::ProducerRetry, Some(Confidence::Strong), 12);
+    let repeated = diagnosed.of(1, 2);
+    assert_eq!(repeated.contradicting, [Evidence::BatchesDiffer]);
+    let is_repeat = |evidence: &Evidence| matches!(evidence, Evidence::RepeatedBatch { .. });
+    assert!(repeated.supporting.iter().any(is_repeat));
+}
+
+#[test]
 fn a_part_of_a_batch_that_comes_again_was_sent_by_the_application() {
     let mut history = batches(&[0, 1, 2], 20);
     // The application sets the timestamps itself and sends two records again.
