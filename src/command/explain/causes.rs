@@ -19,11 +19,16 @@ pub(super) fn of(
             known.cause == *code && known.confidence == record.confidence
         };
         let number = u64::try_from(index).unwrap_or(u64::MAX);
-        let place = causes.iter().position(is_same).unwrap_or_else(|| {
+        let ruled_out = ruled_out(code, copies, records, index);
+        let known = causes.iter().position(is_same);
+        if let Some((cause, _, _)) = known.and_then(|place| causes.get_mut(place)) {
+            cause.ruled_out.retain(|reason| ruled_out.contains(reason));
+        }
+        let place = known.unwrap_or_else(|| {
             let cause = ExplainedCause {
                 cause: code.clone(),
                 confidence: record.confidence.clone(),
-                ruled_out: ruled_out(code, copies, records, index),
+                ruled_out,
                 ..ExplainedCause::default()
             };
             causes.push((cause, Texts::default(), Texts::default()));
@@ -87,49 +92,80 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Says of other causes what one look at the two records shows; runs are beyond one group.
+/// Says of other causes what a look at an extra record and the copies before it shows; any of them
+/// may be the one that came again. Runs are beyond one group.
 fn ruled_out(
     code: &str,
     copies: &[ExplainedCopy],
     records: &[Option<&RecalledRecord>],
     index: usize,
 ) -> Vec<String> {
-    let (Some(original), Some(extra)) = (copies.first(), copies.get(index)) else {
+    let (Some(before), Some(extra)) = (copies.get(..index), copies.get(index)) else {
         return Vec::new();
     };
+    let recalled = |index: usize| records.get(index).copied().flatten();
     let mut out = Vec::new();
-    let mut add = |cause: &str, reason: &str| {
-        if code != cause {
+    let mut add = |cause: &str, reason: Option<&str>| {
+        if let Some(reason) = reason.filter(|_| code != cause) {
             out.push(format!("{cause}: {reason}"));
         }
     };
-    let partitions = original
-        .topic_partition
-        .as_ref()
-        .zip(extra.topic_partition.as_ref());
-    let is_create_time = [original, extra]
-        .iter()
-        .all(|copy| copy.timestamp_type == TimestampType::CreateTime);
-    let times = original.timestamp_millis.zip(extra.timestamp_millis);
-    if partitions.is_some_and(|(from, to)| from != to) {
-        add("producer-retry", "it would be in the same partition");
-    } else if let Some((from, to)) = times.filter(|_| is_create_time) {
-        if from == to {
-            add("application-resend", "CreateTime would differ");
-        } else {
-            add("producer-retry", "CreateTime would be equal");
-        }
-    }
-    if partitions.is_some_and(|(from, to)| from.0 == to.0) {
-        add("mirror-copy", "one topic");
-    }
-    let heads = records.first().copied().flatten();
-    let both = heads.zip(records.get(index).copied().flatten());
-    let is_unnamed = |record: &RecalledRecord| record.headers.is_some() && record.named.is_none();
-    if both.is_some_and(|(from, to)| is_unnamed(from) && is_unnamed(to)) {
-        add("dead-letter-copy", "no header names the other copy");
-    }
+    add("producer-retry", of_all(before, |one| no_retry(one, extra)));
+    add(
+        "application-resend",
+        of_all(before, |one| no_resend(one, extra)),
+    );
+    add("mirror-copy", of_all(before, |one| no_mirror(one, extra)));
+    let is_unnamed = |record: Option<&RecalledRecord>| {
+        record.is_some_and(|record| record.headers.is_some() && record.named.is_none())
+    };
+    let are_unnamed = (0..=index).all(|index| is_unnamed(recalled(index)));
+    add(
+        "dead-letter-copy",
+        are_unnamed.then_some("no header names the other copy"),
+    );
     out
+}
+
+/// Returns the reason of the nearest copy where each of them gives one.
+fn of_all(
+    copies: &[ExplainedCopy],
+    reason: impl Fn(&ExplainedCopy) -> Option<&'static str>,
+) -> Option<&'static str> {
+    let reasons: Option<Vec<_>> = copies.iter().map(reason).collect();
+    reasons?.pop()
+}
+
+fn no_retry(earlier: &ExplainedCopy, extra: &ExplainedCopy) -> Option<&'static str> {
+    if is_elsewhere(earlier, extra) {
+        return Some("it would be in the same partition");
+    }
+    let (from, to) = create_times(earlier, extra)?;
+    (from != to).then_some("CreateTime would be equal")
+}
+
+fn no_resend(earlier: &ExplainedCopy, extra: &ExplainedCopy) -> Option<&'static str> {
+    if is_elsewhere(earlier, extra) {
+        return None;
+    }
+    let (from, to) = create_times(earlier, extra)?;
+    (from == to).then_some("CreateTime would differ")
+}
+
+fn no_mirror(earlier: &ExplainedCopy, extra: &ExplainedCopy) -> Option<&'static str> {
+    let topic = |copy: &ExplainedCopy| copy.topic_partition.clone().map(|(topic, _)| topic);
+    (topic(earlier)? == topic(extra)?).then_some("one topic")
+}
+
+fn is_elsewhere(earlier: &ExplainedCopy, extra: &ExplainedCopy) -> bool {
+    let (from, to) = (&earlier.topic_partition, &extra.topic_partition);
+    from.is_some() && to.is_some() && from != to
+}
+
+fn create_times(earlier: &ExplainedCopy, extra: &ExplainedCopy) -> Option<(i64, i64)> {
+    let is_create_time = |copy: &ExplainedCopy| copy.timestamp_type == TimestampType::CreateTime;
+    let times = earlier.timestamp_millis.zip(extra.timestamp_millis);
+    times.filter(|_| is_create_time(earlier) && is_create_time(extra))
 }
 
 #[cfg(test)]
@@ -175,6 +211,34 @@ mod tests {
         );
         let evidence = cause.evidence.as_ref().unwrap();
         assert_eq!(*evidence, ["same", "extra 1: at 1", "extra 2: at 2"]);
+    }
+
+    fn copy(topic: &str, millis: i64) -> ExplainedCopy {
+        ExplainedCopy {
+            topic_partition: Some((topic.to_owned(), 0)),
+            timestamp_millis: Some(millis),
+            timestamp_type: TimestampType::CreateTime,
+            ..ExplainedCopy::default()
+        }
+    }
+
+    #[test]
+    fn a_cause_is_ruled_out_by_all_earlier_copies_and_for_all_its_extras() {
+        let copies = [copy("mirror", 5), copy("a", 5), copy("a", 9)];
+        let mut mixed = group(&[None, None]);
+        mixed.records[1].cause = Some("mirror-copy".to_owned());
+        mixed.records[2].cause = Some("application-resend".to_owned());
+        let causes = of(&mixed, &copies, &[]);
+        let in_partition = "producer-retry: it would be in the same partition";
+        assert_eq!(causes[0].ruled_out, [in_partition]);
+        // The copy in its own partition is the one that it may repeat.
+        let of_time = "producer-retry: CreateTime would be equal";
+        assert_eq!(causes[1].ruled_out, [of_time]);
+
+        for extra in &mut mixed.records[1..] {
+            extra.cause = Some("undetermined".to_owned());
+        }
+        assert!(of(&mixed, &copies, &[])[0].ruled_out.is_empty());
     }
 
     #[test]

@@ -6,6 +6,11 @@ use crate::report::terminal::explain::money;
 use crate::report::terminal::explain::{CopyState, ExplainedCopy, ExplainedGroup};
 use crate::report::terminal::numbers::{counted, duration, formatted, grouped, is_same_day};
 
+/// Labels of rows that may also be names of fields.
+const OWN_LABELS: [&str; 7] = [
+    "amount", "batch", "distance", "file", "headers", "key", "producer",
+];
+
 /// One row: a label, and a cell for each copy.
 pub(super) struct GridRow {
     pub(super) label: String,
@@ -272,9 +277,33 @@ fn differing_row(group: &ExplainedGroup, path: &str, index: usize) -> GridRow {
             _ => String::new(),
         }
     });
+    // A field may be called as a row of our own is, which then says something else.
+    let short = path.strip_prefix("value.").unwrap_or(path);
+    let is_taken = OWN_LABELS.contains(&short);
     GridRow {
-        label: visible(path.strip_prefix("value.").unwrap_or(path)),
+        label: visible(if is_taken { path } else { short }),
         cells: cells.collect(),
         is_compared: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_that_is_called_as_another_row_has_its_whole_path() {
+        let copy = |amount: &str| ExplainedCopy {
+            amount: Some((None, amount.to_owned())),
+            fields: vec![Some(amount.to_owned()), Some(amount.to_owned())],
+            ..ExplainedCopy::default()
+        };
+        let group = ExplainedGroup {
+            differing_fields: vec!["value.amount".to_owned(), "value.status".to_owned()],
+            copies: vec![copy("1"), copy("2")],
+            ..ExplainedGroup::default()
+        };
+        let labels: Vec<String> = rows(&group).into_iter().map(|row| row.label).collect();
+        assert_eq!(labels, ["", "value.amount", "status", "amount"]);
     }
 }

@@ -250,8 +250,13 @@ fn explain_cause(screen: &mut Screen, cause: &ExplainedCause, extra_count: u64) 
             "the report has the evidence of the group's main cause only",
         ),
         Some(evidence) => {
-            lines(screen, "for", evidence, "nothing found");
-            lines(screen, "against", &cause.contrary, "nothing found");
+            let (supporting, contradicting) = if cause.confidence.is_some() {
+                ("for", "against")
+            } else {
+                ("seen", "why not")
+            };
+            lines(screen, supporting, evidence, "nothing found");
+            lines(screen, contradicting, &cause.contrary, "nothing found");
         }
     }
     if !cause.ruled_out.is_empty() {
@@ -397,6 +402,21 @@ see it      kcat -F prod.conf -C -t charges -p 1 -o 88641 -c 1 -J
             (then -o 88677, -o 88713)
 ";
         assert_eq!(shown(&group(), 80), expected);
+    }
+
+    #[test]
+    fn what_is_undetermined_has_neither_for_nor_against() {
+        let mut group = group();
+        group.causes[0].cause = "undetermined".to_owned();
+        group.causes[0].confidence = None;
+        group.causes[0].contrary = vec!["missing: timestamps".to_owned()];
+        let expected = "\
+CAUSE       undetermined (episodes 1 and 2)
+seen        one batch stands at three places
+why not     missing: timestamps
+";
+        let screen = shown(&group, 80);
+        assert!(screen.contains(expected), "{screen}");
     }
 
     #[test]
