@@ -232,7 +232,7 @@ pub struct AuditSummary {
     pub uncompared_groups: u64,
     /// Occurrences of the largest group; 0 without groups.
     pub largest_group: u64,
-    /// Distinct subjects of extra records.
+    /// Distinct subjects of extra records that are no copies by design.
     pub subjects: u64,
     /// Those with most at risk, the most first.
     pub top_subjects: Vec<SubjectTotal>,

@@ -215,7 +215,11 @@ fn amounts_text(amounts: &[AmountTotal]) -> String {
     if amounts.is_empty() {
         return "no usable amount".to_owned();
     }
-    let totals: Vec<&AmountTotal> = amounts.iter().collect();
+    let is_hit = |total: &&AmountTotal| total.extra_records > 0;
+    let mut totals: Vec<&AmountTotal> = amounts.iter().filter(is_hit).collect();
+    if totals.is_empty() {
+        totals = amounts.iter().collect();
+    }
     sums_text(&totals, |total| {
         let sum = money(total, &total.net);
         format!("{sum} ({} extra)", grouped(total.extra_records))
@@ -381,5 +385,16 @@ mod tests {
             text.ends_with("USD 1.50 (2 extra) and 1 more currency"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn currencies_without_anything_at_risk_are_left_out_beside_others() {
+        let nothing = AmountTotal {
+            net: "0.00".to_owned(),
+            ..total("USD", 0)
+        };
+        let totals = [nothing.clone(), total("EUR", 1)];
+        assert_eq!(amounts_text(&totals), "EUR 1.50 (1 extra)");
+        assert_eq!(amounts_text(&[nothing]), "USD 0.00 (0 extra)");
     }
 }

@@ -206,7 +206,9 @@ impl Totals {
             self.timeline.add(millis.div_euclid(MILLIS_PER_MINUTE), 1);
             self.extra_span = Some(TimeSpan::including(self.extra_span, millis));
         }
-        match &extra.subject {
+        // Nobody is hit by a copy by design.
+        let hit = extra.subject.as_ref();
+        match hit.filter(|_| !verdict.cause.is_copy_by_design()) {
             Some(subject) => self.subjects.add(subject, self.groups, risk),
             None => Ok(()),
         }
