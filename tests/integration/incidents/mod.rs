@@ -137,10 +137,7 @@ impl Scene {
     fn losing(&self, one_in: u64, fate: Fate, produce: impl FnOnce()) {
         let before = self.losses.lost.load(Ordering::Relaxed);
         *self.losses.plan.lock().unwrap() = Some((one_in, fate));
-        let started = Instant::now();
         produce();
-        let elapsed = started.elapsed();
-        assert!(elapsed.as_secs() < 15, "{elapsed:?}");
         *self.losses.plan.lock().unwrap() = None;
         let lost = self.losses.lost.load(Ordering::Relaxed) - before;
         assert!(lost > 0, "no acknowledgement was lost");
