@@ -98,7 +98,7 @@ pub enum ValueFormat {
 }
 
 /// Records of one split in one reused buffer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RecordBlock {
     /// The split that all records of the block come from.
     pub split: SplitId,
@@ -114,20 +114,6 @@ pub struct RecordBlock {
     pub batches: Vec<BatchStamp>,
     /// Keys and values that could not be read with their schemas, in the order of records.
     pub unread: Vec<UnreadPayload>,
-}
-
-impl Default for RecordBlock {
-    fn default() -> Self {
-        Self {
-            split: SplitId(0),
-            value_format: ValueFormat::default(),
-            bytes: Vec::new(),
-            slots: Vec::new(),
-            topic_partitions: Vec::new(),
-            batches: Vec::new(),
-            unread: Vec::new(),
-        }
-    }
 }
 
 impl RecordBlock {

@@ -44,7 +44,7 @@ impl fmt::Display for TopicPartition {
 }
 
 /// The unit of reading: one partition's offset range, or one file. Numbered in plan order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SplitId(pub u32);
 
 /// What stamps a record batch carries, where the source shows them (KIP-98).
