@@ -1,4 +1,4 @@
-//! Turns panics of the Parquet decoder, which damaged files cause, into words.
+//! Turns panics of decoders that others wrote, which damaged bytes cause, into words.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -7,12 +7,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 
 thread_local! {
-    /// Whether this thread is in the decoder, whose panics are not for standard error.
+    /// Whether this thread is in a decoder, whose panics are not for standard error.
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `decode` and returns what it returns, or what it panicked with.
-pub(super) fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+pub fn guarded<T>(decode: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let loud = panic::take_hook();

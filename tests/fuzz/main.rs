@@ -15,6 +15,7 @@
 //! | `reports` | texts that want to be more than text, through the whole program |
 //! | `rows` | the CSV cutter beside the `csv` crate |
 //! | `runs` | spilled runs that the disk gives back damaged |
+//! | `schemas` | schemas, and the payloads that are read with them |
 //! | `typed` | what people type or hand over: field paths, expressions, options, files |
 #![expect(
     clippy::unwrap_used,
@@ -31,6 +32,7 @@ mod ledger;
 mod reports;
 mod rows;
 mod runs;
+mod schemas;
 mod typed;
 
 use std::alloc::System;

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use crate::schema::protobuf::known_files::KnownFiles;
 use crate::schema::protobuf::message_json::MessageWriter;
+use crate::typed_value::guard::guarded;
 
 /// Name that a schema is compiled under where it has none.
 const MAIN_FILE: &str = "schema.proto";
@@ -55,7 +56,10 @@ impl Messages {
     }
 
     fn of_file(compiler: &mut Compiler, path: &Path, name: &str) -> Result<Self, String> {
-        compiler.open_file(path).map_err(|error| one_line(&error))?;
+        guarded(|| {
+            let opened = compiler.open_file(path);
+            opened.map(|_| ()).map_err(|error| one_line(&error))
+        })?;
         let pool = compiler.descriptor_pool();
         let file = pool.get_file_by_name(name);
         let file = file.ok_or_else(|| "cannot be compiled".to_owned())?;
@@ -65,8 +69,9 @@ impl Messages {
     /// Reads a set of descriptors, as `protoc --descriptor_set_out` writes it; its last file is the
     /// one that it was made for.
     pub(super) fn from_descriptors(bytes: &[u8]) -> Result<Self, String> {
-        let pool = DescriptorPool::decode(bytes)
-            .map_err(|error| format!("is no set of descriptors: {error}"))?;
+        // Damaged ones make it panic where it says what is wrong with them.
+        let decode = || DescriptorPool::decode(bytes).map_err(|error| error.to_string());
+        let pool = guarded(decode).map_err(|why| format!("is no set of descriptors: {why}"))?;
         let file = pool.files().filter(|file| file.messages().len() > 0).last();
         let file = file.ok_or_else(|| "has no message".to_owned())?;
         Ok(Self { file, chosen: None })
@@ -128,10 +133,13 @@ pub(super) fn write(
     json_bytes_max: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
-    let message = DynamicMessage::decode(of.clone(), payload)
-        .map_err(|error| one_line(&error).replace("failed to decode Protobuf message: ", ""))?;
     let start = out.len();
-    let written = MessageWriter::new(out, json_bytes_max).message(&message);
+    // Descriptors may promise fields that they do not have.
+    let written = guarded(|| {
+        let message = DynamicMessage::decode(of.clone(), payload)
+            .map_err(|error| one_line(&error).replace("failed to decode Protobuf message: ", ""))?;
+        MessageWriter::new(out, json_bytes_max).message(&message)
+    });
     if written.is_err() {
         out.truncate(start);
     }

@@ -1,6 +1,5 @@
 //! Parquet files.
 
-mod guard;
 mod placed;
 mod row_json;
 pub(crate) mod source;

@@ -10,12 +10,12 @@ use ::parquet::record::reader::{ReaderIter, TreeBuilder};
 
 use crate::record::{RecordBlock, RecordSlot, Span};
 use crate::source::StopFlag;
-use crate::source::file::container::parquet::guard::guarded;
 use crate::source::file::container::parquet::placed::PlacedFile;
 use crate::source::file::container::parquet::row_json::push_row;
 use crate::source::file::container::{Container, DamageList, NumberFinder};
 use crate::source::file::opening::whole::WholeFile;
 use crate::source::file::unpack::length_u64;
+use crate::typed_value::guard::guarded;
 
 /// Bytes of a block from which it is handed on.
 const BLOCK_BYTES: usize = 1024 * 1024;
