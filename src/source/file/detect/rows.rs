@@ -7,6 +7,7 @@ use crate::source::file::cut::rows;
 use crate::source::file::cut::text::table::MESSAGE_DB_COLUMNS;
 use crate::source::file::detect::{Detected, LINES_MAX, Refusal, Sample, lines_layout, shown};
 use crate::source::file::row_ends::RecordEnds;
+use crate::source::file::sink::wrapping::is_header_list;
 
 /// Start and end of the header row, and its shape; blank rows may come before it.
 pub(super) type HeaderRow = (usize, usize, rows::Row);
@@ -140,10 +141,17 @@ pub(super) fn message_db(sample: Sample<'_>, header: &HeaderRow, reason: String)
 pub(super) fn numbered(sample: Sample<'_>, reason: String) -> Result<Detected, Refusal> {
     let first = [b',', b'\t', b';'].map(|delimiter| (delimiter, header_row(sample, delimiter)));
     let mut widest = (b',', 1);
-    for (delimiter, row) in first {
-        let cells = row.map_or(0, |row| row.2.cells);
+    for (delimiter, row) in &first {
+        let cells = row.as_ref().map_or(0, |row| row.2.cells);
         if cells > widest.1 {
-            widest = (delimiter, cells);
+            widest = (*delimiter, cells);
+        }
+    }
+    // Semicolons between headers are no delimiters.
+    if let [(_, Some((start, end, row))), ..] = &first {
+        let cells = rows::cells(sample.bytes.get(*start..*end).unwrap_or_default(), b',');
+        if row.cells > 2 && cells.iter().any(|cell| is_header_list(cell)) {
+            widest = (b',', row.cells);
         }
     }
     let (delimiter, cells) = widest;

@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 
-use crate::record::{RecordBlock, RecordDefect, RecordSlot, Span, ValueFormat};
+use crate::record::{
+    Header, RecordBlock, RecordDefect, RecordSlot, Span, ValueFormat, push_header,
+};
 use crate::source::file::cut::envelope::opener::{Opener, Scratch};
 use crate::source::file::cut::envelope::parts::{Part, integer, members, plain_text};
 use crate::source::file::cut::envelope::{HeaderList, content_of};
@@ -40,6 +42,7 @@ pub(crate) struct Cells {
     timestamp: Option<usize>,
     key: Option<usize>,
     value: Option<usize>,
+    headers: Option<usize>,
     /// Whether values are in base64 too.
     is_value_packed: bool,
 }
@@ -55,12 +58,14 @@ impl Wrapping {
             let [_, _, offset, ..] = &members.parts;
             return (integer(text, offset) == Some(start)).then_some(Self::Object);
         };
-        let first = rows::cells(text, *delimiter);
-        let mut cells = Cells::of(&first, *delimiter, start)?;
-        // One value that is no base64 shows that none is meant to be.
-        cells.is_value_packed = block.views().all(|view| {
+        let rows = block.views().map(|view| {
             let row = view.value().bytes().unwrap_or_default();
-            let row = rows::cells(row, *delimiter);
+            rows::cells(row, *delimiter)
+        });
+        let rows: Vec<_> = rows.collect();
+        let mut cells = Cells::of(&rows, *delimiter, start)?;
+        // One value that is no base64 shows that none is meant to be.
+        cells.is_value_packed = rows.iter().all(|row| {
             let value = cells.value.and_then(|place| row.get(place));
             value.is_none_or(|value| STANDARD.decode(value).is_ok())
         });
@@ -72,9 +77,9 @@ impl Wrapping {
         match self {
             Self::Object => "objects of key, value, offset, timestamp and headers",
             Self::Row(cells) if cells.is_value_packed => {
-                "rows of key, value, offset and timestamp, the first two in base64"
+                "rows of key, value, offset, timestamp and headers, key and value in base64"
             }
-            Self::Row(_) => "rows of key, value, offset and timestamp, the first in base64",
+            Self::Row(_) => "rows of key, value, offset, timestamp and headers, the key in base64",
             Self::Tombstone(_) => "keys of tombstones",
         }
     }
@@ -177,33 +182,36 @@ fn header_list(line: &[u8], place: Range<usize>) -> HeaderList {
 }
 
 impl Cells {
-    /// Tells the cells of a first row apart: the offset is the one that is `start`, the timestamp
-    /// another number or a time, and the key comes before the value.
-    fn of(first: &[Box<[u8]>], delimiter: u8, start: i64) -> Option<Self> {
+    /// Tells the cells of the first rows apart: the offset is the one that is `start`, the
+    /// timestamp another number or a time, headers are lists, and the key comes before the value.
+    fn of(rows: &[Vec<Box<[u8]>>], delimiter: u8, start: i64) -> Option<Self> {
+        let first = rows.first()?;
         let is_start = |cell: &[u8]| whole_number(cell) == Some(start);
         let offset = first.iter().position(|cell| is_start(cell))?;
-        let is_other = |place: &usize| *place != offset;
-        let timestamp = (0..first.len()).filter(is_other).find(|&place| {
+        let is_time = |place: &usize| {
             first
-                .get(place)
-                .and_then(|cell| cell_millis(cell))
-                .is_some()
-        });
-        let mut rest =
-            (0..first.len()).filter(|&place| place != offset && Some(place) != timestamp);
-        let (one, two) = (rest.next(), rest.next());
-        let (key, value) = match two {
-            Some(_) => (one, two),
-            None => (None, one),
+                .get(*place)
+                .is_some_and(|of| cell_millis(of).is_some())
         };
-        // Nothing says what a further cell is.
-        (rest.next().is_none() && value.is_some()).then_some(Self {
+        let others = (0..first.len()).filter(|place| *place != offset);
+        let timestamp = others.clone().find(is_time);
+        let mut rest: Vec<usize> = others.filter(|place| Some(*place) != timestamp).collect();
+        let headers = headers_place(rows, &rest);
+        rest.retain(|place| Some(*place) != headers);
+        let (key, value) = match rest[..] {
+            [value] => (None, value),
+            [key, value] => (Some(key), value),
+            // Nothing says what a further cell is.
+            _ => return None,
+        };
+        Some(Self {
             delimiter,
             count: first.len(),
             offset,
             timestamp,
             key,
-            value,
+            value: Some(value),
+            headers,
             is_value_packed: false,
         })
     }
@@ -228,8 +236,50 @@ impl Cells {
         }
         let value = cell(self.value).ok_or(invalid)?;
         slot.value = push(opener, value, self.is_value_packed).ok_or(invalid)?;
+        if let Some(list) = cell(self.headers) {
+            let from = opener.scratch.appended.len();
+            let pairs = pairs(list).ok_or(RecordDefect::InvalidHeaders)?;
+            for (name, value) in &pairs {
+                let (name, value) = (name.as_slice(), Some(value.as_slice()));
+                push_header(&mut opener.scratch.appended, Header { name, value });
+            }
+            slot.headers = opener.appended_span(from);
+        }
         Ok(())
     }
+}
+
+/// Returns which of some cells holds headers: none but such lists, or nothing, in any row. Where no
+/// record has headers, it is the last of three.
+fn headers_place(rows: &[Vec<Box<[u8]>>], places: &[usize]) -> Option<usize> {
+    let cells = |place: usize| rows.iter().filter_map(move |row| row.get(place));
+    let is_empty = |place: usize| cells(place).all(|cell| cell.is_empty());
+    let is_list = |place: usize| cells(place).all(|cell| cell.is_empty() || is_header_list(cell));
+    let shown = places.iter().rev();
+    let shown = shown
+        .copied()
+        .find(|&place| is_list(place) && !is_empty(place));
+    let hidden = places.get(2).copied().filter(|&place| is_empty(place));
+    shown.or(hidden)
+}
+
+/// Returns whether a cell is a list of headers, and not an empty one.
+pub(crate) fn is_header_list(cell: &[u8]) -> bool {
+    !cell.is_empty() && pairs(cell).is_some()
+}
+
+/// Returns the headers of a list such as `bmFtZQ==:dmFsdWU=;`, or nothing where it is none.
+fn pairs(list: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    let Some(list) = list.strip_suffix(b";") else {
+        return list.is_empty().then(Vec::new);
+    };
+    let pair = |text: &[u8]| {
+        let colon = memchr::memchr(b':', text)?;
+        let name = STANDARD.decode(text.get(..colon)?).ok()?;
+        let value = STANDARD.decode(text.get(colon + 1..)?).ok()?;
+        Some((name, value))
+    };
+    list.split(|&byte| byte == b';').map(pair).collect()
 }
 
 /// Appends a cell; an empty one is null.
@@ -406,6 +456,53 @@ mod tests {
         );
         assert_eq!(plain, Some(vec![expected]));
         assert_eq!(opened(&["a2V5,eA==,7,eA==,1554210895"], csv(), 7), None);
+    }
+
+    #[test]
+    fn headers_are_lists_of_pairs_in_a_cell_of_their_own() {
+        let headers = |rows: &[&str]| {
+            let mut block = block(rows, csv());
+            let wrapping = Wrapping::of(&block, 7)?;
+            wrapping.open(&mut block, &mut Scratch::default());
+            let shown = block.views().map(|view| {
+                let pairs = view.headers().map(|headers| {
+                    let text = |header: Header<'_>| {
+                        let value = header.value.map(String::from_utf8_lossy);
+                        (
+                            String::from_utf8_lossy(header.name).into_owned(),
+                            value.unwrap().into(),
+                        )
+                    };
+                    headers
+                        .into_iter()
+                        .map(text)
+                        .collect::<Vec<(String, String)>>()
+                });
+                (pairs.unwrap_or_default(), view.slot().defect)
+            });
+            Some(shown.collect::<Vec<_>>())
+        };
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let rows = [
+            "a2V5,eA==,7,1554210895,",
+            "a2V5,eA==,8,1554210895,aA==:MQ==;aQ==:;",
+        ];
+        let expected = vec![(vec![], None), (vec![pair("h", "1"), pair("i", "")], None)];
+        assert_eq!(headers(&rows), Some(expected));
+        let without = ["a2V5,eA==,7,1554210895,"];
+        assert_eq!(headers(&without), Some(vec![(vec![], None)]));
+        let before = ["aA==:MQ==;,eA==,7"];
+        assert_eq!(headers(&before), Some(vec![(vec![pair("h", "1")], None)]));
+        let other = [
+            "a2V5,eA==,7,1554210895,aA==:MQ==",
+            "a2V5,eA==,8,1554210895,x",
+        ];
+        assert_eq!(headers(&other), None);
+        assert_eq!(
+            headers(&["a2V5,eA==,7,1554210895,", "a2V5,eA==,8,1554210895,x"]),
+            None
+        );
+        assert!(pairs(b"aA==:MQ").is_none() && pairs(b"?:MQ==;").is_none());
     }
 
     proptest! {
