@@ -14,6 +14,14 @@ pub(crate) enum FirstPass {
     Ended(Ended),
 }
 
+/// Why the first chunk of a file could not be had.
+pub(crate) enum Unopened {
+    /// The file is no longer there, or no longer the same.
+    Lost(io::Error),
+    /// The bytes of a pipe cannot be kept.
+    Unkept(io::Error),
+}
+
 /// What is left of a pass that has ended.
 pub(crate) struct Ended {
     starts: Vec<ChunkStart>,
@@ -28,12 +36,18 @@ impl FirstPass {
     pub(crate) fn take_chunk(
         &mut self,
         bytes: &mut Vec<u8>,
-        open: impl FnOnce() -> io::Result<Chunker>,
+        open: impl FnOnce() -> Result<Chunker, Unopened>,
     ) -> io::Result<Option<ChunkStart>> {
         if matches!(self, Self::NotStarted) {
             *self = match open() {
                 Ok(chunker) => Self::Reading(Box::new(chunker)),
-                Err(error) => Self::unread(format!("cannot be opened again: {error}")),
+                Err(Unopened::Lost(error)) => {
+                    Self::unread(format!("cannot be opened again: {error}"))
+                }
+                Err(Unopened::Unkept(error)) => {
+                    *self = Self::unread(format!("cannot be kept: {error}"));
+                    return Err(error);
+                }
             };
         }
         let Self::Reading(chunker) = self else {

@@ -41,11 +41,15 @@ fn workspace(records: usize) -> Workspace {
 
 /// Scans the log under a limit that a shell sets, such as `ulimit -n 64`.
 fn scan_under(limit: &str, workspace: &Workspace, options: &[&str]) -> Outcome {
+    run_under(limit, workspace, options).run()
+}
+
+fn run_under(limit: &str, workspace: &Workspace, options: &[&str]) -> Run {
     let script = format!(r#"{limit} && export TMPDIR="$PWD/aside" && "$0" "$@"; exit $?"#);
     let program = ["-c", &script, env!("CARGO_BIN_EXE_dupaudit")];
     let fields = ["scan", "--by", "charge_id", "-o", "x.json"];
     let arguments = program.iter().chain(&fields).chain(options);
-    Run::new("sh", workspace.path(), arguments).run()
+    Run::new("sh", workspace.path(), arguments)
 }
 
 /// Returns how many files a folder has.

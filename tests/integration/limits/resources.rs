@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{RECORDS, YESTERDAY, count_files, is_soak, scan_under, workspace};
+use super::{RECORDS, YESTERDAY, count_files, is_soak, log, run_under, scan_under, workspace};
 use crate::support::Workspace;
 
 /// Half a mebibyte, in blocks of 512 bytes.
@@ -18,6 +18,35 @@ fn no_room_for_what_is_set_aside_is_said_and_the_old_report_stays() {
     let kept = fs::read_to_string(workspace.path().join("x.json")).unwrap();
     assert_eq!(kept, YESTERDAY, "{outcome}");
     assert_eq!(count_files(&aside), 0);
+}
+
+/// Returns a dump of a log of some records, each in a batch of its own.
+fn dump(records: usize) -> String {
+    let value = r#"{"charge_id":"ch_1"}"#;
+    let size = value.len();
+    let batch = |offset: usize| {
+        format!(
+            "baseOffset: {offset} lastOffset: {offset} count: 1 producerId: -1 isTransactional: \
+             false isControl: false position: 0 CreateTime: 1 size: 90 magic: 2\n\
+             | offset: {offset} CreateTime: 1 keySize: -1 valueSize: {size} sequence: -1 \
+             headerKeys: [] payload: {value}\n"
+        )
+    };
+    let batches: String = (0..records).map(batch).collect();
+    format!("Dumping charges-0/00000000000000000000.log\nLog starting offset: 0\n{batches}")
+}
+
+#[test]
+fn no_room_for_what_comes_through_a_pipe_ends_the_scan() {
+    for piped in [log(RECORDS), dump(RECORDS / 4)] {
+        let workspace = workspace(1);
+        let run = run_under(SMALL_FILES, &workspace, &["-"]).stdin(piped);
+        let outcome = run.run().expect_code(4);
+        assert!(outcome.stderr.contains("second pass"), "{outcome}");
+        let kept = fs::read_to_string(workspace.path().join("x.json")).unwrap();
+        assert_eq!(kept, YESTERDAY, "{outcome}");
+        assert_eq!(count_files(&workspace.path().join("aside")), 0);
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::source::file::cut::Cutter;
 use crate::source::file::cut::envelope::opener::Scratch;
 use crate::source::file::detect::Detected;
 use crate::source::file::file_source::telling::detect_stream;
-use crate::source::file::first_pass::FirstPass;
+use crate::source::file::first_pass::{FirstPass, Unopened};
 use crate::source::file::revisit::{ChunkBytes, FileRevisitor};
 use crate::source::file::unpack::UnpackedStream;
 use crate::source::file::unpack::compression::Compression;
@@ -198,9 +198,14 @@ impl FileSource {
     }
 
     /// Opens a file for the first pass.
-    fn start(&self) -> io::Result<Chunker> {
-        self.survey_dump()?;
-        let stream = self.stream(Arc::clone(&self.meter))?;
+    fn start(&self) -> Result<Chunker, Unopened> {
+        let opened = self
+            .survey_dump()
+            .and_then(|()| self.stream(Arc::clone(&self.meter)));
+        let stream = opened.map_err(|error| match &self.input {
+            Input::Regular(_) => Unopened::Lost(error),
+            Input::Pipe(_) => Unopened::Unkept(error),
+        })?;
         let segments = self.dump().cloned();
         Ok(self.chunker(stream).noting(segments))
     }
