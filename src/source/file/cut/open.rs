@@ -121,7 +121,12 @@ impl Cutter {
                 }
                 is_wanted = self.wants(fate(segments, &place, &BatchHead::of(head(text))));
             }
-            if is_wanted && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
+            let is_marked = LINE_MARKS
+                .iter()
+                .any(|mark| text.starts_with(mark.as_bytes()));
+            if !is_marked {
+                block.slots.push(self.stray(&piece));
+            } else if is_wanted && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
                 let topic = place.as_ref().map(|(topic, partition)| {
                     let topic = self.assume_topic.as_deref().unwrap_or(topic);
                     block.intern_topic_partition(topic, *partition)
@@ -129,6 +134,13 @@ impl Cutter {
                 self.add_dumped(&piece, text, (topic.unwrap_or(u32::MAX), batch), block);
             }
         });
+    }
+
+    /// Returns what stands before all that a dump is made of.
+    fn stray(&self, piece: &Piece) -> RecordSlot {
+        let mut slot = self.slot(piece.place.clone(), piece.position, piece.line);
+        slot.defect.get_or_insert(RecordDefect::InvalidEnvelope);
+        slot
     }
 
     /// Returns whether records of such a transaction are read.

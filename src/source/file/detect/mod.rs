@@ -81,6 +81,12 @@ pub enum Refusal {
          --print-data-log"
     )]
     DumpWithoutRecords,
+    /// Lines after a template, which says no more what is key and what is value.
+    #[error(
+        "is what kcat -f writes of records, from which keys and values cannot be told for certain; \
+         run it again with -J"
+    )]
+    KcatTemplate,
     /// Nothing known.
     #[error(
         "is in no format that is known by its content: its first line is {0}; \
@@ -164,13 +170,11 @@ fn detect_text(sample: Sample<'_>, forced: Option<FileFormat>) -> Result<Detecte
     if let Some(detected) = detect_json(sample, first, &lines) {
         return Ok(detected);
     }
-    if first.starts_with(b"Dumping ") && !lines.iter().any(|line| line.starts_with(b"| offset")) {
-        let shows_batch =
-            |line: &&[u8]| line.starts_with(b"baseOffset: ") || line.starts_with(b"offset: ");
-        let shows_record = |line: &&[u8]| text::shows_record(line);
-        if lines.iter().any(shows_batch) && !lines.iter().any(shows_record) {
-            return Err(Refusal::DumpWithoutRecords);
-        }
+    if text::is_dump_without_records(&lines) {
+        return Err(Refusal::DumpWithoutRecords);
+    }
+    if text::is_kcat_template(first) {
+        return Err(Refusal::KcatTemplate);
     }
     if let Some(detected) = detect_text_lines(&lines) {
         return Ok(detected);
@@ -208,6 +212,9 @@ fn force(sample: Sample<'_>, format: FileFormat) -> Result<Detected, Refusal> {
         FileFormat::ConsoleConsumer => {
             let layout = text::forced_console(&sample_lines(sample));
             return Ok(text::noted(lines_layout(layout, reason)));
+        }
+        FileFormat::DumpLog if text::is_dump_without_records(&sample_lines(sample)) => {
+            return Err(Refusal::DumpWithoutRecords);
         }
         FileFormat::DumpLog => return Ok(text::noted(lines_layout(text::dump_log(), reason))),
         FileFormat::Logfmt => return Ok(lines_layout(text::logfmt_lines(), reason)),

@@ -122,8 +122,42 @@ pub(super) fn noted(mut detected: Detected) -> Detected {
     detected
 }
 
-/// A dump without `--print-data-log` shows batches only.
-pub(super) fn shows_record(line: &[u8]) -> bool {
+/// Returns whether lines are those of a dump without `--print-data-log`, which shows batches only.
+pub(super) fn is_dump_without_records(lines: &[&[u8]]) -> bool {
+    let shows_batch =
+        |line: &&[u8]| line.starts_with(b"baseOffset: ") || line.starts_with(b"offset: ");
+    lines
+        .first()
+        .is_some_and(|line| line.starts_with(b"Dumping "))
+        && lines.iter().any(shows_batch)
+        && !lines.iter().any(|line| shows_record(line))
+}
+
+/// Returns whether a line is of a template that kcat's own documents use: `Topic t[0], offset: 5`,
+/// `Topic t [0] at offset 5` or `Key (3 bytes): abc`.
+pub(super) fn is_kcat_template(line: &[u8]) -> bool {
+    let digits_end = |text: &[u8]| text.iter().take_while(|of| of.is_ascii_digit()).count();
+    if let Some(rest) = line.strip_prefix(b"Key (") {
+        let rest = rest.strip_prefix(b"-").unwrap_or(rest);
+        let end = digits_end(rest);
+        return end > 0
+            && rest
+                .get(end..)
+                .is_some_and(|of| of.starts_with(b" bytes):"));
+    }
+    let Some(rest) = line.strip_prefix(b"Topic ") else {
+        return false;
+    };
+    let behind_topic = memchr::memchr(b'[', rest).and_then(|place| rest.get(place + 1..));
+    behind_topic.is_some_and(|rest| {
+        let end = digits_end(rest);
+        let rest = rest.get(end..).unwrap_or_default();
+        let rest = rest.strip_prefix(b"]").unwrap_or_default();
+        end > 0 && (rest.starts_with(b", offset") || rest.starts_with(b" at offset "))
+    })
+}
+
+fn shows_record(line: &[u8]) -> bool {
     line.starts_with(b"| offset: ") || (line.starts_with(b"offset: ") && !is_old_batch(line))
 }
 

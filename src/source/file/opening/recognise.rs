@@ -50,7 +50,11 @@ impl<'a> Head<'a> {
         let length = rest.first_chunk::<4>().map(|of| i32::from_be_bytes(*of));
         let has_length = length.is_none_or(|length| length >= BATCH_BYTES_MIN);
         let has_magic = self.bytes.get(16).is_none_or(|&magic| magic <= 2);
-        let has_offset = offset.first() == Some(&0);
+        let (pairs, _) = offset.as_chunks::<2>();
+        let is_wide_text = pairs
+            .iter()
+            .all(|pair| matches!(pair, [0, wide] if *wide != 0));
+        let has_offset = offset.first() == Some(&0) && !is_wide_text;
         (has_offset && has_length && has_magic) || self.is_named_segment
     }
 
