@@ -1,13 +1,15 @@
 //! Makes records of pieces, by what the layout says that they are.
 
 use crate::record::{RecordBlock, RecordDefect, RecordSlot, Span};
-use crate::source::file::chunk::ChunkStart;
+use crate::source::file::chunk::{ChunkStart, newlines};
 use crate::source::file::cut::envelope::opener::{Opener, Scratch};
 use crate::source::file::cut::layout::Body;
 use crate::source::file::cut::text::batch_line;
 use crate::source::file::cut::text::console_line::{ConsoleShape, push_headers};
 use crate::source::file::cut::text::dump_log::{LINE_MARKS, Segments};
-use crate::source::file::cut::text::dump_log::{head, is_old_batch, parse, topic_partition};
+use crate::source::file::cut::text::dump_log::{
+    head, is_old_batch, parse, stray_start, topic_partition,
+};
 use crate::source::file::cut::text::dump_survey::{BatchHead, Log};
 use crate::source::file::cut::text::{logfmt, otel, table};
 use crate::source::file::cut::{Cutter, Piece, for_each_marked};
@@ -95,7 +97,7 @@ impl Cutter {
         let mut place = segments.at(start.byte_offset);
         let mut batch = u32::MAX;
         let mut is_wanted = true;
-        for_each_marked(bytes, from, start, LINE_MARKS, |piece| {
+        let mut add = |piece: &Piece, block: &mut RecordBlock| {
             let text = bytes.get(piece.place.clone()).unwrap_or_default();
             if text.starts_with(b"Dumping ") {
                 (place, batch, is_wanted) = (topic_partition(text), u32::MAX, true);
@@ -121,26 +123,33 @@ impl Cutter {
                 }
                 is_wanted = self.wants(fate(segments, &place, &BatchHead::of(head(text))));
             }
-            let is_marked = LINE_MARKS
-                .iter()
-                .any(|mark| text.starts_with(mark.as_bytes()));
-            if !is_marked {
-                block.slots.push(self.stray(&piece));
-            } else if is_wanted && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
+            if is_wanted && (text.starts_with(b"| ") || text.starts_with(b"offset: ")) {
                 let topic = place.as_ref().map(|(topic, partition)| {
                     let topic = self.assume_topic.as_deref().unwrap_or(topic);
                     block.intern_topic_partition(topic, *partition)
                 });
-                self.add_dumped(&piece, text, (topic.unwrap_or(u32::MAX), batch), block);
+                self.add_dumped(piece, text, (topic.unwrap_or(u32::MAX), batch), block);
+            }
+        };
+        for_each_marked(bytes, from, start, LINE_MARKS, |piece| {
+            add(&piece, block);
+            let text = bytes.get(piece.place.clone()).unwrap_or_default();
+            if let Some(stray) = stray_start(text) {
+                self.add_stray(&piece, bytes, stray, block);
             }
         });
     }
 
-    /// Returns what stands before all that a dump is made of.
-    fn stray(&self, piece: &Piece) -> RecordSlot {
-        let mut slot = self.slot(piece.place.clone(), piece.position, piece.line);
+    /// Adds the part of a piece that belongs to no dump, from `start` on.
+    fn add_stray(&self, piece: &Piece, bytes: &[u8], start: usize, block: &mut RecordBlock) {
+        let place = piece.place.start + start..piece.place.end;
+        let before = bytes
+            .get(piece.place.start..place.start)
+            .unwrap_or_default();
+        let line = piece.line + newlines(before);
+        let mut slot = self.slot(place, piece.position + length_u64(start), line);
         slot.defect.get_or_insert(RecordDefect::InvalidEnvelope);
-        slot
+        block.slots.push(slot);
     }
 
     /// Returns whether records of such a transaction are read.
@@ -249,7 +258,7 @@ impl Opener<'_> {
             let position = piece.position + length_u64(record.place.start);
             let mut slot = RecordSlot::new(position);
             let between = line.get(counted..record.place.start).unwrap_or_default();
-            number += crate::source::file::chunk::newlines(between);
+            number += newlines(between);
             counted = record.place.start;
             slot.line = number;
             slot.timestamp_millis = record.millis.unwrap_or(i64::MIN);

@@ -187,6 +187,61 @@ fn place_behind(
     Err(RecordDefect::InvalidText)
 }
 
+/// What the tool says itself behind the records of a segment.
+const REMARKS: [&str; 10] = [
+    "Found ",
+    "Mismatches in :",
+    "Non-consecutive offsets in ",
+    "Non-secutive offsets in ",
+    "The following indexed offsets are not found in the log.",
+    "Index offset: ",
+    "Indexed offset: ",
+    "Index timestamp: ",
+    "Skipping ",
+    "Could not read ",
+];
+
+/// Returns where in the text of a mark the first line is that belongs to no dump.
+pub(crate) fn stray_start(text: &[u8]) -> Option<usize> {
+    if !LINE_MARKS
+        .iter()
+        .any(|mark| text.starts_with(mark.as_bytes()))
+    {
+        return Some(0);
+    }
+    let mut at = own_end(text);
+    while at < text.len() {
+        let end = line_end(text, at);
+        let line = text.get(at..end).unwrap_or_default().trim_ascii();
+        let is_remark = REMARKS.iter().any(|of| line.starts_with(of.as_bytes()))
+            || memmem::find(line, b" is followed by ").is_some();
+        if !line.is_empty() && !is_remark {
+            return Some(at);
+        }
+        at = end + 1;
+    }
+    None
+}
+
+/// Returns where the record or the line ends that a mark starts; what cannot be told apart is all
+/// of the record.
+fn own_end(text: &[u8]) -> usize {
+    let is_record = text.starts_with(b"| ") || text.starts_with(b"offset: ");
+    if !is_record || is_old_batch(text) {
+        return line_end(text, 0);
+    }
+    let head_end = head(text).len();
+    match parse(text) {
+        Ok(Some(record)) => {
+            let places = [record.value, record.key];
+            let end = places.into_iter().flatten().map(|place| place.end).max();
+            end.unwrap_or_else(|| line_end(text, head_end))
+        }
+        Ok(None) => line_end(text, head_end),
+        Err(_) => text.len(),
+    }
+}
+
 fn line_end(text: &[u8], from: usize) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     let length = rest.iter().position(|&byte| byte == b'\n' || byte == b'\r');
@@ -271,6 +326,35 @@ mod tests {
         let replaced = "| offset: 0 CreateTime: 1 keySize: -1 valueSize: 2 headerKeys: [] \
                         payload: \u{fffd}";
         assert_eq!(shown(replaced), Err(RecordDefect::InvalidText));
+    }
+
+    #[test]
+    fn what_follows_a_record_is_a_remark_or_a_stray() {
+        let record = "| offset: 0 CreateTime: 1 keySize: 1 valueSize: 3 sequence: -1 headerKeys: \
+                      [] key: k payload: a\nb";
+        let control = "| offset: 5 CreateTime: 1 keySize: 4 valueSize: 6 sequence: -1 headerKeys: \
+                       [] endTxnMarker: COMMIT coordinatorEpoch: 0";
+        let tombstone = "| offset: 2 CreateTime: 1 keySize: 2 valueSize: -1 sequence: -1 \
+                         headerKeys: [] key: k3";
+        let remarks = "Found 12 invalid bytes at the end of 0.log\nMismatches in :0.index\n  Index \
+                       offset: 1, log offset: 2\n  3 is followed by 5\n\n";
+        for own in [
+            record,
+            control,
+            tombstone,
+            "Dumping t-0/0.log",
+            "baseOffset: 0 count: 1",
+        ] {
+            assert_eq!(stray_start(own.as_bytes()), None, "{own}");
+            let text = format!("{own}\r\n{remarks}");
+            assert_eq!(stray_start(text.as_bytes()), None, "{text}");
+            let strayed = format!("{text}{{\"a\":1}}\n");
+            assert_eq!(
+                stray_start(strayed.as_bytes()),
+                Some(text.len()),
+                "{strayed}"
+            );
+        }
     }
 
     #[test]
