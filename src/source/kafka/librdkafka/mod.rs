@@ -89,11 +89,17 @@ impl LibrdkafkaClient {
     }
 
     fn text_of(&self, error: &NativeError) -> String {
+        self.explained(error.code, &error.text)
+    }
+
+    /// Returns the words of an error; those that name no broker with the last that does.
+    fn explained(&self, code: i32, text: &str) -> String {
+        let names_none = matches!(code, codes::TIMED_OUT | codes::ALL_BROKERS_DOWN);
         match &self.last_error {
-            Some(last) if error.code == codes::TIMED_OUT => {
-                format!("{}; last error: {}", error.text, last.text)
+            Some(last) if names_none && last.text != text => {
+                format!("{text}; last error: {}", last.text)
             }
-            Some(_) | None => error.text.clone(),
+            Some(_) | None => text.to_owned(),
         }
     }
 
@@ -285,7 +291,7 @@ impl ClusterClient for LibrdkafkaClient {
     fn poll(&mut self, wait: Duration, block: &mut RecordBlock) -> Result<ClientEvent, KafkaError> {
         if self.pending.is_empty() {
             if let Some(error) = self.take_notices() {
-                return Ok(ClientEvent::ClusterFault(error.text));
+                return Ok(ClientEvent::ClusterFault(self.text_of(&error)));
             }
             if let Some((broker, wait)) = self.native.throttling() {
                 return Ok(self.throttled(broker, wait));
@@ -306,9 +312,10 @@ impl ClusterClient for LibrdkafkaClient {
                 absent: Vec::new(),
             });
         }
-        let event = match place {
-            Some(partition) => event_of(message, partition),
-            None => ClientEvent::ClusterFault(message.error_text()),
+        let event = if let Some(partition) = place {
+            event_of(message, partition)
+        } else {
+            ClientEvent::ClusterFault(self.explained(message.code(), &message.error_text()))
         };
         self.pending.pop_front();
         Ok(event)
