@@ -93,11 +93,7 @@ fn console_reason(shape: ConsoleShape) -> String {
 pub(super) fn noted(mut detected: Detected) -> Detected {
     let notes = &mut detected.notes;
     match &detected.layout.body {
-        Body::DumpedBatch(_) => notes.push(
-            "records of aborted transactions are among the others, and the values of headers \
-             are lost"
-                .to_owned(),
-        ),
+        Body::DumpedBatch(_) => notes.push("the values of headers are lost".to_owned()),
         Body::ConsoleLine(shape) => {
             if !shape.has_offset {
                 let note = "offsets are lost: kcat -J, or print.partition=true and \

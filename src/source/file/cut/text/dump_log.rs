@@ -223,6 +223,16 @@ pub(crate) fn stray_start(text: &[u8]) -> Option<usize> {
     None
 }
 
+/// Returns what the tool says of bytes at a log's end that are no batch, behind what a mark starts.
+pub(crate) fn invalid_end(text: &[u8]) -> Option<String> {
+    const SAID: &[u8] = b" invalid bytes at the end of ";
+    let said = memmem::rfind(text, SAID)?;
+    let start = memchr::memrchr(b'\n', text.get(..said)?)? + 1;
+    let line = text.get(start..line_end(text, start))?.trim_ascii();
+    let is_said = line.starts_with(b"Found ") && start >= own_end(text);
+    is_said.then(|| String::from_utf8_lossy(line).into_owned())
+}
+
 /// Returns where the record or the line ends that a mark starts; what cannot be told apart is all
 /// of the record.
 fn own_end(text: &[u8]) -> usize {
@@ -355,6 +365,16 @@ mod tests {
                 "{strayed}"
             );
         }
+    }
+
+    #[test]
+    fn invalid_bytes_at_the_end_are_told_from_values_that_speak_of_them() {
+        let record = "| offset: 0 CreateTime: 1 keySize: -1 valueSize: 44 sequence: -1 headerKeys: \
+                      [] payload: a\nFound 12 invalid bytes at the end of 0.log";
+        assert_eq!(invalid_end(record.as_bytes()), None);
+        let text = format!("{record}\nFound 7 invalid bytes at the end of 0.log\n");
+        let said = Some("Found 7 invalid bytes at the end of 0.log".to_owned());
+        assert_eq!(invalid_end(text.as_bytes()), said);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use memchr::memmem;
 
 use crate::source::file::cut::text::batch_line::{field, number};
-use crate::source::file::cut::text::dump_log::{LINE_MARKS, head, is_old_batch, topic_partition};
+use crate::source::file::cut::text::dump_log::topic_partition;
+use crate::source::file::cut::text::dump_log::{LINE_MARKS, head, invalid_end, is_old_batch};
 use crate::source::file::mark_ends;
 use crate::source::file::segment::statement::{aborted_note, markers_note, open_damage, open_note};
 use crate::source::file::segment::transactions::{Fate, Transactions};
@@ -52,6 +53,8 @@ pub(crate) struct DumpSurvey {
     markers: u64,
     log: Log,
     batch: BatchHead,
+    /// What the tool said of ends of logs that it could not read.
+    invalid_ends: Vec<String>,
     /// What kept the dump from being looked through.
     end: Option<String>,
 }
@@ -61,6 +64,7 @@ impl DumpSurvey {
     pub(crate) fn take(&mut self, chunk: &[u8]) {
         mark_ends::for_each(chunk, LINE_MARKS, |place| {
             let text = chunk.get(place).unwrap_or_default();
+            self.invalid_ends.extend(invalid_end(text));
             if text.starts_with(b"Dumping ") {
                 (self.log, self.batch) = (topic_partition(text), BatchHead::default());
             } else if text.starts_with(b"baseOffset: ") {
@@ -111,7 +115,7 @@ impl DumpSurvey {
 
     /// Returns what keeps the dump from being complete.
     pub(crate) fn damage(&self, isolation: Isolation) -> Vec<String> {
-        let mut damage = Vec::new();
+        let mut damage = self.invalid_ends.clone();
         if isolation == Isolation::ReadCommitted {
             let open = self
                 .pending
