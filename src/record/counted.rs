@@ -41,6 +41,8 @@ mod tests {
         assert_eq!(counted(1_000_u64, "record"), "1,000 records");
         assert_eq!(grouped(i64::MIN), "-9,223,372,036,854,775,808");
         assert_eq!(grouped(999), "999");
+        let shown = [0, 999, 1_000, 12_345, 1_234_567].map(grouped);
+        assert_eq!(shown, ["0", "999", "1,000", "12,345", "1,234,567"]);
         assert_eq!(grouped(-100), "-100");
     }
 }

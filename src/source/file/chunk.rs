@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
+use crate::record::grouped;
 use crate::source::StopFlag;
 use crate::source::file::cut::text::dump_log::Segments;
 use crate::source::file::row_ends::{RecordEnds, RowScan, Wanted};
-use crate::source::file::unpack::{StreamEnd, UnpackedStream, length_u64, thousands};
+use crate::source::file::unpack::{StreamEnd, UnpackedStream, length_u64};
 
 /// Parts of a chunk whose places are noted, so that little of it is read again for one record.
 const PARTS_PER_CHUNK: u64 = 16;
@@ -259,14 +260,14 @@ impl Chunker {
         let mut damage = match self.stream.end() {
             Some(StreamEnd::Damaged(what)) => what.clone(),
             Some(StreamEnd::Whole | StreamEnd::Interrupted) | None => {
-                let byte_offset = thousands(self.next.byte_offset);
+                let byte_offset = grouped(self.next.byte_offset);
                 self.outcome.damage = Some(format!("interrupted at byte {byte_offset}"));
                 return;
             }
         };
         if partial_bytes > 0 {
             let unit = self.ends.unit();
-            let partial_bytes = thousands(partial_bytes);
+            let partial_bytes = grouped(partial_bytes);
             damage = format!("{damage}; the last {partial_bytes} bytes are no whole {unit}");
         }
         self.outcome.damage = Some(damage);
@@ -301,10 +302,10 @@ fn skip(place: &mut ChunkStart, bytes: &mut Vec<u8>, count: usize) {
 }
 
 fn grown_note(grown_bytes: u64, partial_bytes: usize, unit: &str) -> String {
-    let grown_bytes = thousands(grown_bytes);
+    let grown_bytes = grouped(grown_bytes);
     let mut note = format!("{grown_bytes} bytes were appended since the scan began, and not read");
     if partial_bytes > 0 {
-        let partial_bytes = thousands(length_u64(partial_bytes));
+        let partial_bytes = grouped(length_u64(partial_bytes));
         note = format!(
             "{note}; {partial_bytes} bytes before them belong to a {unit} that was not complete \
              then"

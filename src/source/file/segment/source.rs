@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::finding::FileCoverage;
+use crate::record::grouped;
 use crate::record::{RecordBlock, SplitId, TopicPartition, ValueFormat};
 use crate::source::file::segment::batches::{BatchWalk, Piece};
 use crate::source::file::segment::partition_log::{PartitionLog, SegmentFile, Survey};
 use crate::source::file::segment::revisit::SegmentRevisitor;
 use crate::source::file::segment::statement::Statement;
 use crate::source::file::segment::transactions::Fate;
-use crate::source::file::unpack::thousands;
 use crate::source::kafka::Isolation;
 use crate::source::record_batch::{BatchHeader, RecordBatch, RecordDecoder};
 use crate::source::{
@@ -131,13 +131,13 @@ impl SegmentSource {
         let place = walk.place();
         let is_end = place.0 >= self.file.whole.length();
         let stopped = (!is_end && self.stop.is_stopped())
-            .then(|| format!("interrupted at byte {}", thousands(place.0)));
+            .then(|| format!("interrupted at byte {}", grouped(place.0)));
         let read = match &stopped {
             None => walk.next_chunk(&mut chunk.bytes, &mut chunk.pieces),
             Some(_) => Ok(()),
         };
         let unread = read.err().map(|error| {
-            let byte = thousands(place.0);
+            let byte = grouped(place.0);
             format!("cannot be read at byte {byte}: {error}")
         });
         if is_end || stopped.is_some() || unread.is_some() {

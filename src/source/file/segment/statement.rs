@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::record::grouped;
 use crate::source::file::segment::batches::{DamageKind, DamagedPiece};
 use crate::source::file::segment::partition_log::Missing;
-use crate::source::file::unpack::thousands;
 use crate::source::kafka::Isolation;
 use crate::source::record_batch::{BatchHeader, DamageReason};
 
@@ -29,21 +29,21 @@ pub(super) struct Statement {
 impl Statement {
     /// Notes bytes that cannot be read.
     pub(super) fn note_damage(&mut self, damaged: &DamagedPiece) {
-        let place = format!("byte {}", thousands(damaged.position));
+        let place = format!("byte {}", grouped(damaged.position));
         let offsets = damaged
             .offsets
             .as_ref()
             .map_or_else(String::new, |offsets| {
                 format!(" (offsets [{}, {}))", offsets.start, offsets.end)
             });
-        let length = thousands(damaged.length);
+        let length = grouped(damaged.length);
         let text = match &damaged.kind {
             DamageKind::Unused => {
                 self.unused_bytes += damaged.length;
                 return;
             }
             DamageKind::Truncated(needed) => {
-                let needed = thousands(*needed);
+                let needed = grouped(*needed);
                 format!("truncated within a record batch at {place}: {length} of {needed} bytes")
             }
             DamageKind::Batch(reason) => {
@@ -55,7 +55,7 @@ impl Statement {
 
     /// Notes a batch whose records cannot be had although its checksum is right.
     pub(super) fn note_undecoded(&mut self, header: &BatchHeader, reason: &DamageReason) {
-        let byte = thousands(header.position);
+        let byte = grouped(header.position);
         let offsets = header.offsets();
         let (start, end) = (offsets.start, offsets.end);
         let text = format!("record batch at byte {byte} (offsets [{start}, {end})): {reason}");
@@ -134,7 +134,7 @@ impl Statement {
             notes.push(markers_note(self.control_batches));
         }
         if self.unused_bytes > 0 {
-            let bytes = thousands(self.unused_bytes);
+            let bytes = grouped(self.unused_bytes);
             notes.push(format!(
                 "the last {bytes} bytes are zeros, allocated in advance"
             ));
@@ -166,19 +166,19 @@ pub(crate) fn aborted_note(records: u64, isolation: Isolation) -> String {
         Isolation::ReadCommitted => "left out",
         Isolation::ReadUncommitted => "read",
     };
-    let records = thousands(records);
+    let records = grouped(records);
     format!("{records} records of aborted transactions were {fate}")
 }
 
 /// States records of open transactions that were read.
 pub(crate) fn open_note(records: u64) -> String {
-    let records = thousands(records);
+    let records = grouped(records);
     format!("{records} records of open transactions were read")
 }
 
 /// States transaction markers.
 pub(crate) fn markers_note(markers: u64) -> String {
-    let markers = thousands(markers);
+    let markers = grouped(markers);
     format!("{markers} transaction markers were passed over")
 }
 

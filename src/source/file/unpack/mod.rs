@@ -10,6 +10,7 @@ use std::io;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::sync::Arc;
 
+use crate::record::grouped;
 use crate::source::file::unpack::compression::{Compression, MAGIC_BYTES};
 use crate::source::file::unpack::stored::{Fault, Meter, RegularFile, StoredReader};
 use crate::source::file::unpack::stored::{shrunk, unreadable};
@@ -223,7 +224,7 @@ impl UnpackedStream {
         match (read, self.limit) {
             (_, Some(limit)) if now > limit => {
                 buffer.pop();
-                let limit = thousands(limit);
+                let limit = grouped(limit);
                 let what = format!("more than the {limit} bytes that may be unpacked of one file");
                 self.end = Some(StreamEnd::Damaged(what));
             }
@@ -245,7 +246,7 @@ impl UnpackedStream {
             return as_end(fault);
         }
         let name = self.compression.name();
-        let after = format!("after {} bytes unpacked", thousands(now));
+        let after = format!("after {} bytes unpacked", grouped(now));
         Ok(StreamEnd::Damaged(
             if error.kind() == io::ErrorKind::UnexpectedEof {
                 format!("{name} stream ends early {after}")
@@ -290,28 +291,9 @@ pub(crate) fn length_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-/// Returns a number as people read it: 12,345.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_grouped_in_threes() {
-        let shown = [0, 999, 1_000, 12_345, 1_234_567].map(thousands);
-        assert_eq!(shown, ["0", "999", "1,000", "12,345", "1,234,567"]);
-    }
 
     #[test]
     fn a_limit_on_unpacked_bytes_is_exact() {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::source::file::unpack::thousands;
+use crate::record::grouped;
 
 /// What ended the reading of stored bytes before their end.
 #[derive(Debug)]
@@ -130,12 +130,12 @@ impl RegularFile {
         };
         let (then, now_bytes) = (self.length, now.len());
         if now_bytes < then {
-            let (then, now) = (thousands(then), thousands(now_bytes));
+            let (then, now) = (grouped(then), grouped(now_bytes));
             changes.damage = Some(format!(
                 "file shrank since the scan began: it had {then} bytes and has {now}"
             ));
         } else if now_bytes > then {
-            let grown = thousands(now_bytes - then);
+            let grown = grouped(now_bytes - then);
             changes.grown = Some(format!(
                 "{grown} bytes were appended since the scan began, and not read"
             ));

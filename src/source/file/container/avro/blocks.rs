@@ -8,9 +8,10 @@ use std::sync::Arc;
 use memchr::memmem;
 use thiserror::Error;
 
+use crate::record::grouped;
 use crate::source::file::container::avro::codec::Codec;
 use crate::source::file::revisit::read_at;
-use crate::source::file::unpack::{length_u64, thousands};
+use crate::source::file::unpack::length_u64;
 use crate::typed_value::avro::{DatumError, Schema, SchemaError, take_long};
 
 /// What every Avro file starts with.
@@ -188,7 +189,7 @@ impl BlockWalk {
         blocks.clear();
         while self.position < self.length && bytes.len() < self.chunk_bytes {
             let start = self.position;
-            let byte = thousands(start);
+            let byte = grouped(start);
             match self.frame()? {
                 Frame::Block { count, size, lead } => {
                     let from = bytes.len();
@@ -214,7 +215,7 @@ impl BlockWalk {
                     self.number = self.number.saturating_add(count);
                 }
                 Frame::Cut => {
-                    let rest = thousands(self.length - start);
+                    let rest = grouped(self.length - start);
                     let what = format!("truncated within the block at byte {byte}: {rest} bytes");
                     // A false size may be what leads behind the end.
                     let is_found = self.search(start + 1)?;

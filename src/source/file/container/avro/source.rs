@@ -4,12 +4,13 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::record::grouped;
 use crate::record::{RecordBlock, RecordSlot};
 use crate::source::StopFlag;
 use crate::source::file::container::avro::blocks::{AvroError, Block, BlockWalk, Header};
 use crate::source::file::container::{Container, DamageList, NumberFinder};
 use crate::source::file::opening::whole::WholeFile;
-use crate::source::file::unpack::{length_u64, thousands};
+use crate::source::file::unpack::length_u64;
 use crate::typed_value::avro::DatumWriter;
 
 const BLOCK_BYTES: usize = 4 * 1024 * 1024;
@@ -94,7 +95,7 @@ impl AvroFile {
             return false;
         };
         let place = walk.place();
-        let byte = thousands(place.0);
+        let byte = grouped(place.0);
         let is_end = place.0 >= self.whole.length();
         if is_end || self.stop.is_stopped() {
             pass.end = (!is_end).then(|| format!("interrupted at byte {byte}"));
@@ -135,10 +136,10 @@ impl AvroFile {
         for index in 0..block.count {
             // A record takes a byte at least, or there is nothing in it to audit.
             if rest.is_empty() {
-                let there = thousands(index);
+                let there = grouped(index);
                 return Err(format!(
                     "it has {there} of {} records",
-                    thousands(block.count)
+                    grouped(block.count)
                 ));
             }
             let number = block.first_number.saturating_add(index);
@@ -166,7 +167,7 @@ impl AvroFile {
             0 => Ok(()),
             left => Err(format!(
                 "{} bytes are left behind its records",
-                thousands(length_u64(left))
+                grouped(length_u64(left))
             )),
         }
     }
@@ -190,7 +191,7 @@ impl Container for AvroFile {
         for stored in &blocks {
             let added = self.add_block((&bytes, stored), &mut unpacked, block, |_| true);
             if let Err(what) = added {
-                let what = format!("block at byte {}: {what}", thousands(stored.position));
+                let what = format!("block at byte {}: {what}", grouped(stored.position));
                 self.lock_pass().damaged.note(stored.position, what);
             }
         }
