@@ -1,5 +1,6 @@
 //! Groups and diagnosed pairs → findings in report order, and the totals over them.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
@@ -130,20 +131,21 @@ impl<'a> Conclusion<'a> {
         let mut verdicts = VerdictSpool::default();
         for detail in walk_details(&gathered.records, self.spool).skip(1) {
             let mark = self.next_mark()?;
-            let said = self.diagnoses.verdict(&mark);
+            let diagnoses = self.diagnoses;
+            let said = diagnoses.verdict(&mark);
+            // Evidence is gathered once, and only where something asks for it.
+            let diagnosis = LazyCell::new(|| diagnoses.diagnosis(&mark));
             let verdict = Verdict {
                 cause: said.cause,
                 confidence: said.confidence,
                 episode: said.episode,
-                texts: self
-                    .keeps_texts
-                    .then(|| Arc::new(texts_of(&self.diagnoses.diagnosis(&mark)))),
+                texts: self.keeps_texts.then(|| Arc::new(texts_of(&diagnosis))),
             };
             if let Some(place) = self.largest.iter().position(|id| *id == said.episode) {
                 self.largest.swap_remove(place);
-                self.totals.keep_evidence(&self.diagnoses.diagnosis(&mark));
+                self.totals.keep_evidence(&diagnosis);
             }
-            majority.add(said, || self.diagnoses.diagnosis(&mark));
+            majority.add(said, || diagnosis.clone());
             self.totals.add(&mut totals, &detail?, &verdict)?;
             verdicts.push(&verdict, &mut self.verdict_spool)?;
         }
