@@ -96,6 +96,26 @@ pub struct AuditPlan {
 }
 
 impl AuditPlan {
+    /// Returns a plan that asks for nothing but a dedup key, on one thread within 16 MiB.
+    pub fn of(dedup_key: DedupKeySpec) -> Self {
+        Self {
+            dedup_key,
+            schemas: None,
+            mapping: FieldMapping::default(),
+            assume_topic: None,
+            range: RecordRange::default(),
+            filter: None,
+            reversal: None,
+            within_millis: None,
+            impact: ImpactSpec::default(),
+            acceptance: Acceptance::default(),
+            show_values: false,
+            show_evidence: false,
+            memory_bytes: 16 << 20,
+            threads: 1,
+        }
+    }
+
     /// Returns the worker threads, fewer where their buffers would be too small to be of use.
     pub(super) fn workers(&self) -> usize {
         workers(self.threads, self.memory_bytes)
@@ -139,29 +159,14 @@ impl AuditPlan {
 
 #[cfg(test)]
 impl AuditPlan {
-    /// Returns a plan that asks for nothing but a dedup key.
+    /// Returns a plan that asks for nothing but a dedup key, on one thread within 16 MiB.
     pub(super) fn sample(by: &[&str]) -> Self {
         let field = |text: &&str| crate::dedup_key::KeyField::parse(text).unwrap();
-        Self {
-            dedup_key: DedupKeySpec {
-                fields: by.iter().map(field).collect(),
-                ignore: Vec::new(),
-                missing: crate::dedup_key::MissingPolicy::Skip,
-            },
-            schemas: None,
-            mapping: FieldMapping::default(),
-            assume_topic: None,
-            range: RecordRange::default(),
-            filter: None,
-            reversal: None,
-            within_millis: None,
-            impact: ImpactSpec::default(),
-            acceptance: Acceptance::default(),
-            show_values: false,
-            show_evidence: true,
-            memory_bytes: 16 << 20,
-            threads: 1,
-        }
+        Self::of(DedupKeySpec {
+            fields: by.iter().map(field).collect(),
+            ignore: Vec::new(),
+            missing: crate::dedup_key::MissingPolicy::Skip,
+        })
     }
 }
 

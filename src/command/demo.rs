@@ -20,7 +20,7 @@ pub fn run(
 mod embedded {
     use anyhow::{Context, anyhow};
 
-    use crate::audit::{Acceptance, AuditPlan, FieldMapping};
+    use crate::audit::AuditPlan;
     use crate::command::scan;
     use crate::command::{
         CommandError, DemoCommand, FailOn, KafkaRequest, Message, Outcome, ReportOptions,
@@ -32,7 +32,6 @@ mod embedded {
     use crate::record::FieldPath;
     use crate::report::CsvRows;
     use crate::schema::SchemaSpec;
-    use crate::source::RecordRange;
     use crate::source::kafka::spec::STALL_TIMEOUT;
     use crate::source::kafka::{
         CountedRecords, DEMO_RECORDS, DEMO_TOPIC, Isolation, LostAckCluster, Reader,
@@ -83,29 +82,19 @@ mod embedded {
         };
         ScanCommand {
             plan: AuditPlan {
-                dedup_key: DedupKeySpec {
-                    fields: vec![key],
-                    ignore: Vec::new(),
-                    missing: MissingPolicy::Skip,
-                },
-                schemas: None,
-                mapping: FieldMapping::default(),
-                assume_topic: None,
-                range: RecordRange::default(),
-                filter: None,
-                reversal: None,
-                within_millis: None,
                 impact: ImpactSpec {
                     amount: Some(path("amount")),
                     currency: Some(path("currency")),
                     subject: Some(path("customer_id")),
                     unit: AmountUnit::Major,
                 },
-                acceptance: Acceptance::default(),
-                show_values: false,
-                show_evidence: false,
                 memory_bytes: demo.memory_bytes,
                 threads: demo.threads,
+                ..AuditPlan::of(DedupKeySpec {
+                    fields: vec![key],
+                    ignore: Vec::new(),
+                    missing: MissingPolicy::Skip,
+                })
             },
             schemas: SchemaSpec::default(),
             files: Vec::new(),
