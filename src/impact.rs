@@ -147,15 +147,6 @@ impl AmountSums {
         sums.map(|(currency, sum)| (currency.as_deref(), *sum))
     }
 
-    /// Adds other sums; returns false where one could not be added.
-    pub fn add_all(&mut self, other: &Self) -> bool {
-        let mut fits = true;
-        for (currency, amount) in &other.sums {
-            fits &= self.add(currency.as_deref(), *amount);
-        }
-        fits
-    }
-
     /// Returns the sum in one currency.
     pub fn get(&self, currency: Option<&str>) -> Decimal {
         self.sums
