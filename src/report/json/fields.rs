@@ -33,6 +33,22 @@ pub(in crate::report) struct ShownFields {
     pub(in crate::report) values: bool,
 }
 
+impl ShownFields {
+    /// Returns what is shown of any audit: values where they are asked for.
+    pub(in crate::report) fn new(values: bool) -> Self {
+        Self {
+            values,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what the audit was asked for.
+    pub(in crate::report) fn take_header(&mut self, header: &AuditHeader) {
+        self.amounts = header.amount_field.is_some();
+        self.subjects = header.subject_field.is_some();
+    }
+}
+
 /// Writes the members of `header`.
 pub(in crate::report) fn header<W: Write>(
     json: &mut JsonOutput<W>,

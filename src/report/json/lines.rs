@@ -22,13 +22,9 @@ pub struct JsonlReport<W> {
 impl<W: Write> JsonlReport<W> {
     /// Returns the writer; the values of records are written only with `show_values`.
     pub fn new(output: W, show_values: bool) -> Self {
-        let shown = ShownFields {
-            values: show_values,
-            ..ShownFields::default()
-        };
         Self {
             json: JsonOutput::new(output),
-            shown,
+            shown: ShownFields::new(show_values),
             groups: 0,
         }
     }
@@ -47,8 +43,7 @@ impl<W: Write> JsonlReport<W> {
 
 impl<W: Write> ReportWriter for JsonlReport<W> {
     fn begin(&mut self, report: &ReportHead<'_>) -> io::Result<()> {
-        self.shown.amounts = report.header.amount_field.is_some();
-        self.shown.subjects = report.header.subject_field.is_some();
+        self.shown.take_header(report.header);
         self.line("header", |json| {
             json.member("schema_version", &SCHEMA_VERSION)?;
             fields::header(json, report.header)

@@ -26,21 +26,16 @@ pub struct JsonReport<W> {
 impl<W: Write> JsonReport<W> {
     /// Returns the writer; the values of records are written only with `show_values`.
     pub fn new(output: W, show_values: bool) -> Self {
-        let shown = ShownFields {
-            values: show_values,
-            ..ShownFields::default()
-        };
         Self {
             json: JsonOutput::new(output),
-            shown,
+            shown: ShownFields::new(show_values),
         }
     }
 }
 
 impl<W: Write> ReportWriter for JsonReport<W> {
     fn begin(&mut self, report: &ReportHead<'_>) -> io::Result<()> {
-        self.shown.amounts = report.header.amount_field.is_some();
-        self.shown.subjects = report.header.subject_field.is_some();
+        self.shown.take_header(report.header);
         let json = &mut self.json;
         json.open("{")?;
         json.member("schema_version", &SCHEMA_VERSION)?;
