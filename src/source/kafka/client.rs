@@ -6,6 +6,12 @@ use crate::finding::OffsetGap;
 use crate::record::{RecordBlock, TopicPartition};
 use crate::source::kafka::KafkaError;
 
+/// What `ListOffsets` is asked for the first offset of a log by.
+pub(super) const EARLIEST: i64 = -2;
+
+/// What `ListOffsets` is asked for the end of a log under the isolation level by.
+pub(super) const LATEST: i64 = -1;
+
 /// One partition as the cluster's metadata shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionListing {

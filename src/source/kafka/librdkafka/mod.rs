@@ -22,6 +22,7 @@ use crate::source::kafka::ClusterClient;
 use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
 use crate::source::kafka::LogBounds;
+use crate::source::kafka::client::{EARLIEST, LATEST};
 use crate::source::kafka::{TopicError, TopicListing};
 
 use committed::CommittedReader;
@@ -34,12 +35,6 @@ const BLOCK_BYTES: usize = 1 << 20;
 
 /// Messages taken off the queue at once.
 const BATCH_LENGTH: usize = 8192;
-
-/// Where `ListOffsets` finds the start of a log.
-const EARLIEST: i64 = -2;
-
-/// Where `ListOffsets` finds the end of a log.
-const LATEST: i64 = -1;
 
 /// Longest wait for topic ids, which are an extra.
 const TOPIC_ID_WAIT: Duration = Duration::from_secs(3);

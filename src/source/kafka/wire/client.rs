@@ -18,8 +18,9 @@ use crate::source::kafka::PartitionListing;
 use crate::source::kafka::Properties;
 use crate::source::kafka::TopicError;
 use crate::source::kafka::TopicListing;
+use crate::source::kafka::client::{EARLIEST, LATEST};
 
-use super::control::{ClusterView, Control, EARLIEST, LATEST, TopicView};
+use super::control::{ClusterView, Control, TopicView};
 use super::fetch;
 use super::settings::{Settings, lacking};
 use super::state::{PartitionState, Shared};

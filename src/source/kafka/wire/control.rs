@@ -17,11 +17,6 @@ use super::connection::Connection;
 use super::error::WireError;
 use super::settings::Settings;
 
-/// Asks for the first offset of the log.
-pub(super) const EARLIEST: i64 = -2;
-/// Asks for the end of the log under the isolation level.
-pub(super) const LATEST: i64 = -1;
-
 /// Where a broker listens.
 pub(super) type BrokerAddress = (String, u16);
 
