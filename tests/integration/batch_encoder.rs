@@ -72,6 +72,15 @@ impl TestBatch {
         }
     }
 
+    /// Returns a batch of records within a producer's transaction.
+    pub(crate) fn transactional(base_offset: i64, count: i32, producer_id: i64) -> Self {
+        Self {
+            attributes: 0x10,
+            producer_id,
+            ..Self::of_records(base_offset, count)
+        }
+    }
+
     /// Returns the marker that ends a producer's transaction.
     pub(crate) fn marker(base_offset: i64, producer_id: i64, marker_type: i16) -> Self {
         let key = [0_i16.to_be_bytes(), marker_type.to_be_bytes()].concat();

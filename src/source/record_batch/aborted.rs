@@ -60,12 +60,7 @@ mod tests {
     use super::*;
 
     fn transactional(base_offset: i64, count: i32, producer_id: i64) -> Vec<u8> {
-        let batch = TestBatch {
-            attributes: 0x10,
-            producer_id,
-            ..TestBatch::of_records(base_offset, count)
-        };
-        batch.encode()
+        TestBatch::transactional(base_offset, count, producer_id).encode()
     }
 
     fn delivered(log: &[Vec<u8>], aborted: &[(i64, i64)]) -> Vec<i64> {

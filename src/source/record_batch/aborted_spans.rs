@@ -79,12 +79,7 @@ mod tests {
     }
 
     fn transactional(base_offset: i64, count: i32, producer_id: i64) -> Vec<u8> {
-        let batch = TestBatch {
-            attributes: 0x10,
-            producer_id,
-            ..TestBatch::of_records(base_offset, count)
-        };
-        batch.encode()
+        TestBatch::transactional(base_offset, count, producer_id).encode()
     }
 
     fn marker(base_offset: i64, producer_id: i64, is_commit: bool) -> Vec<u8> {

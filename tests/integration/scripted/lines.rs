@@ -146,11 +146,9 @@ fn offsets_without_records_are_told_and_complete() {
 /// committed, with its marker last.
 fn transactions(shows_aborted: bool) -> Log {
     let of = |base_offset, count| TestBatch {
-        attributes: 0x10,
-        producer_id: 9,
         producer_epoch: 3,
         base_sequence: 0,
-        ..TestBatch::of_records(base_offset, count)
+        ..TestBatch::transactional(base_offset, count, 9)
     };
     let log = if shows_aborted {
         Log::default().with(&of(0, 5))

@@ -271,11 +271,7 @@ mod tests {
     fn compacted_control_and_aborted_offsets_have_their_reasons() {
         let mut holes = TestBatch::of_records(0, 5);
         holes.records.remove(1);
-        let aborted = TestBatch {
-            attributes: 0x10,
-            producer_id: 9,
-            ..TestBatch::of_records(8, 2)
-        };
+        let aborted = TestBatch::transactional(8, 2, 9);
         let mut partition = ScriptedPartition::of_batches(vec![
             (0, 4, holes.encode()),
             (8, 9, aborted.encode()),
