@@ -57,14 +57,7 @@ fn lost_acks_are_reported_exactly_as_an_independent_count_finds_them() {
 
 /// Sends every record once; what comes twice comes of the client's own retries.
 fn produce_once_each(proxy: &AckProxy, topic: &str) {
-    let producer = Cluster::new(&proxy.address).producer(&[
-        ("enable.idempotence", "false"),
-        ("acks", "all"),
-        ("batch.num.messages", "40"),
-        ("retry.backoff.ms", "20"),
-        ("reconnect.backoff.ms", "10"),
-        ("reconnect.backoff.max.ms", "50"),
-    ]);
+    let producer = Cluster::new(&proxy.address).retrying_producer(&[]);
     for number in 0..RECORDS {
         let value = charge(&format!("ch_{number:05}"));
         let partition = i32::try_from(number % 3).unwrap();

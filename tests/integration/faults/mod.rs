@@ -31,11 +31,6 @@ const RECORDS: i32 = 16_000;
 /// Time in which a slow scan gets to somewhere in its middle.
 const A_WHILE: Duration = Duration::from_secs(1);
 
-/// Whether there is time for more of the same.
-fn is_soak() -> bool {
-    std::env::var("DUPAUDIT_SOAK").is_ok_and(|value| value == "1")
-}
-
 /// Starts a slow scan of a topic by each reader, and returns them in mid-scan.
 fn scans_under_way(bootstrap: &str, topic: &str, options: &[&str]) -> Vec<RunningScan> {
     let options: Vec<&str> = SLOWLY.iter().chain(options).copied().collect();

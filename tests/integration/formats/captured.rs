@@ -200,28 +200,6 @@ fn what_the_tools_of_kafka_write_gives_the_groups_of_the_topic() {
     check_with_topic(&cluster, &workspace, "dump.txt", &topic);
 }
 
-/// Writes a topic as `kcat -J` does.
-fn kcat(workspace: &Workspace, cluster: &Cluster, topic: &str, file: &str) -> Option<()> {
-    let version = std::process::Command::new("kcat").arg("-V").output();
-    or_skip(version.map_err(|error| format!("`kcat`: {error}")))?;
-    let arguments = [
-        "-C",
-        "-b",
-        &cluster.bootstrap,
-        "-t",
-        topic,
-        "-e",
-        "-q",
-        "-J",
-    ];
-    let mut kcat = std::process::Command::new("kcat");
-    // As bytes: what it writes need not be text.
-    let output = kcat.args(arguments).output().unwrap();
-    assert!(output.status.success());
-    workspace.write(file, output.stdout);
-    Some(())
-}
-
 #[test]
 fn what_kcat_writes_gives_the_groups_of_the_topic() {
     let Some(cluster) = broker::shared() else {
@@ -229,9 +207,10 @@ fn what_kcat_writes_gives_the_groups_of_the_topic() {
     };
     let topic = fill(&cluster);
     let workspace = Workspace::new();
-    if kcat(&workspace, &cluster, &topic, "kcat.jsonl").is_none() {
+    let Some(export) = or_skip(cluster.kcat_export(&topic)) else {
         return;
-    }
+    };
+    workspace.write("kcat.jsonl", export);
     check(&workspace, "kcat.jsonl", &topic, "kcat");
     check_with_topic(&cluster, &workspace, "kcat.jsonl", &topic);
 }
@@ -259,9 +238,10 @@ fn bytes_that_are_no_text_make_an_envelope_of_kcat_undecodable() {
     }
     flush(&producer);
     let workspace = Workspace::new();
-    if kcat(&workspace, &cluster, &topic, "kcat.jsonl").is_none() {
+    let Some(export) = or_skip(cluster.kcat_export(&topic)) else {
         return;
-    }
+    };
+    workspace.write("kcat.jsonl", export);
     let report = scan(&workspace, "kcat.jsonl", &topic, "charge_id");
     assert_eq!(report.total("records_read"), 3);
     assert_eq!(report.skipped("undecodable"), 1);

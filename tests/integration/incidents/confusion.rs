@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::process::Command;
 use std::time::Instant;
 
 use serde_json::Value;
@@ -252,18 +251,10 @@ pub(super) fn segments(site: Site<'_>, incident: &Incident) -> Vec<String> {
 
 /// Writes the topics as `kcat -J` does, or says why not.
 fn export(site: Site<'_>, incident: &Incident, workspace: &Workspace) -> Result<(), String> {
-    if let Err(error) = Command::new("kcat").arg("-V").output() {
-        return Err(format!("`kcat`: {error}"));
-    }
     let mut lines = Vec::new();
     for topic in &incident.topics {
-        let broker = &site.cluster.bootstrap;
-        let arguments = ["-C", "-b", broker, "-t", topic, "-e", "-q", "-J"];
-        // Binary headers are no text, so its output is not taken as such.
-        let output = Command::new("kcat").args(arguments).output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        lines.extend(output.stdout);
+        lines.extend(site.cluster.kcat_export(topic)?);
     }
-    fs::write(workspace.path().join("export.jsonl"), lines).unwrap();
+    workspace.write("export.jsonl", lines);
     Ok(())
 }

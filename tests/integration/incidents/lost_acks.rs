@@ -82,16 +82,8 @@ fn advised(scene: &Scene, confusion: &mut Confusion) {
 
 /// Sends every record once; what comes twice comes of the client's own retries.
 pub(super) fn librdkafka(scene: &Scene, topic: &str, prefix: &str, more: &[(&str, &str)]) {
-    let settings = [
-        ("enable.idempotence", "false"),
-        ("acks", "all"),
-        ("batch.num.messages", "40"),
-        ("retry.backoff.ms", "20"),
-        ("reconnect.backoff.ms", "10"),
-        ("reconnect.backoff.max.ms", "50"),
-        ("socket.timeout.ms", "500"),
-    ];
-    let producer = scene.lossy.producer(&[&settings, more].concat());
+    let settings = [&[("socket.timeout.ms", "500")], more].concat();
+    let producer = scene.lossy.retrying_producer(&settings);
     for number in 0..RECORDS {
         let value = charge(&format!("{prefix}_{number:05}"));
         let partition = i32::try_from(number % 3).unwrap();

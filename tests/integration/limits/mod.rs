@@ -15,11 +15,6 @@ const RECORDS: usize = 40_000;
 
 const YESTERDAY: &str = "the report of yesterday";
 
-/// Whether there is time for more of the same.
-fn is_soak() -> bool {
-    std::env::var("DUPAUDIT_SOAK").is_ok_and(|value| value == "1")
-}
-
 /// Returns a log in which each tenth record is there twice.
 fn log(records: usize) -> String {
     let mut log = String::new();

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::{RECORDS, YESTERDAY, count_files, is_soak, log, run_under, scan_under, workspace};
-use crate::support::Workspace;
+use super::{RECORDS, YESTERDAY, count_files, log, run_under, scan_under, workspace};
+use crate::support::{Workspace, is_soak};
 
 /// Half a mebibyte, in blocks of 512 bytes.
 const SMALL_FILES: &str = "ulimit -f 1024";

@@ -5,9 +5,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{RECORDS, YESTERDAY, count_files, is_soak, workspace};
+use super::{RECORDS, YESTERDAY, count_files, workspace};
 use crate::interrupted::signal;
-use crate::support::{Workspace, wait};
+use crate::support::{Workspace, is_soak, wait};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

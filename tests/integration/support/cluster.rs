@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -211,6 +212,19 @@ impl Cluster {
         self.config().create().unwrap()
     }
 
+    /// Returns a producer whose retries no broker recognises: what they send again is there twice.
+    pub(crate) fn retrying_producer(&self, more: &[(&str, &str)]) -> BaseProducer {
+        let settings = [
+            ("enable.idempotence", "false"),
+            ("acks", "all"),
+            ("batch.num.messages", "40"),
+            ("retry.backoff.ms", "20"),
+            ("reconnect.backoff.ms", "10"),
+            ("reconnect.backoff.max.ms", "50"),
+        ];
+        self.producer(&[&settings, more].concat())
+    }
+
     pub(crate) fn producer(&self, properties: &[(&str, &str)]) -> BaseProducer {
         let mut config = self.config();
         config.set("linger.ms", "0");
@@ -276,6 +290,19 @@ impl Cluster {
             });
         });
         records
+    }
+
+    /// Returns what `kcat -J` writes of a topic, as bytes: they need not be text. Or why not.
+    pub(crate) fn kcat_export(&self, topic: &str) -> Result<Vec<u8>, String> {
+        if let Err(error) = Command::new("kcat").arg("-V").output() {
+            return Err(format!("`kcat`: {error}"));
+        }
+        let arguments = ["60", "kcat", "-C", "-b", &self.bootstrap, "-t", topic];
+        let mut kcat = Command::new("timeout");
+        let output = kcat.args(arguments).args(["-e", "-q", "-J"]).output();
+        let output = output.map_err(|error| format!("`timeout`: {error}"))?;
+        assert!(output.status.success(), "{output:?}");
+        Ok(output.stdout)
     }
 
     /// Shows each record of a whole topic, as it stands, to `take`.

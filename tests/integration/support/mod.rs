@@ -79,6 +79,11 @@ pub(crate) fn or_skip<N, E: std::fmt::Display>(needed: Result<N, E>) -> Option<N
     None
 }
 
+/// Whether there is time for more of the same.
+pub(crate) fn is_soak() -> bool {
+    std::env::var("DUPAUDIT_SOAK").is_ok_and(|value| value == "1")
+}
+
 /// No run of a test takes this long.
 const TIMEOUT: Duration = Duration::from_mins(1);
 

@@ -29,6 +29,10 @@ wait $child 2>/dev/null
 rm -rf "$NODE_FOLDER"
 "#;
 
+/// Properties of brokers whose death is noticed within seconds.
+pub(crate) const QUICK_ELECTIONS: &str =
+    "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500";
+
 /// One process of a cluster.
 pub(crate) struct Node {
     watcher: Child,

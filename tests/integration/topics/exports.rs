@@ -1,10 +1,9 @@
 //! A topic and its export say the same, and together they invent nothing.
 
-use std::fs;
-use std::process::Command;
+use rdkafka::producer::BaseProducer;
 
 use crate::support::cluster::{Cluster, charge, flush, groups_of, send, send_keyed};
-use crate::support::{Run, Workspace, broker};
+use crate::support::{Workspace, broker, or_skip};
 use crate::topics::{Scan, keys};
 
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
@@ -13,40 +12,30 @@ const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 pub(super) fn compressed_topic(cluster: &Cluster) -> String {
     let topic = cluster.create_topic("codecs", 5, &[]);
     for (partition, codec) in (0..).zip(CODECS) {
-        let producer = cluster.producer(&[("compression.type", codec), ("linger.ms", "20")]);
-        for number in 0..400 {
-            let charge_id = match number % 10 {
-                0 => format!("everywhere-{number}"),
-                1 | 2 => format!("{codec}-twice-{}", number / 10),
-                _ => format!("{codec}-{number}"),
-            };
-            send(&producer, &topic, partition, &charge(&charge_id));
-        }
-        flush(&producer);
+        fill(cluster, &topic, (partition, codec), 400);
     }
     topic
 }
 
-/// Writes the topic as `kcat -J` does, or says why not.
-fn export(cluster: &Cluster, topic: &str, workspace: &Workspace) -> Result<(), String> {
-    if let Err(error) = Command::new("kcat").arg("-V").output() {
-        return Err(format!("`kcat`: {error}"));
+/// Fills a partition with records of one codec, of which some are there twice, and some in every
+/// partition that is filled so.
+pub(super) fn fill(
+    cluster: &Cluster,
+    topic: &str,
+    (partition, codec): (i32, &str),
+    records: u32,
+) -> BaseProducer {
+    let producer = cluster.producer(&[("compression.type", codec), ("linger.ms", "20")]);
+    for number in 0..records {
+        let charge_id = match number % 10 {
+            0 => format!("everywhere-{number}"),
+            1 | 2 => format!("{codec}-twice-{}", number / 10),
+            _ => format!("{codec}-{number}"),
+        };
+        send(&producer, topic, partition, &charge(&charge_id));
     }
-    let arguments = [
-        "-C",
-        "-b",
-        &cluster.bootstrap,
-        "-t",
-        topic,
-        "-e",
-        "-q",
-        "-J",
-    ];
-    let outcome = Run::new("kcat", workspace.path(), arguments)
-        .run()
-        .expect_code(0);
-    fs::write(workspace.path().join("export.jsonl"), outcome.stdout).unwrap();
-    Ok(())
+    flush(&producer);
+    producer
 }
 
 #[test]
@@ -70,9 +59,10 @@ fn an_export_by_kcat_gives_the_same_groups_and_adds_nothing_to_its_topic() {
     };
     let topic = compressed_topic(&cluster);
     let workspace = Workspace::new();
-    if broker::or_skip(export(&cluster, &topic, &workspace)).is_none() {
+    let Some(export) = or_skip(cluster.kcat_export(&topic)) else {
         return;
-    }
+    };
+    workspace.write("export.jsonl", export);
     let from_topic = Scan::of(&cluster, &topic, &[]).expect(1);
     let arguments = [
         "scan",

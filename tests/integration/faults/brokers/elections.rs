@@ -11,7 +11,7 @@ use crate::faults::{
 };
 use crate::support::broker::or_skip;
 use crate::support::cluster::{Cluster, PlainRecord, charge, flush, groups_of, send};
-use crate::support::node::{Nodes, NodesSpec};
+use crate::support::node::{Nodes, NodesSpec, QUICK_ELECTIONS};
 use crate::support::report::{Place, Report};
 
 /// A topic of which the second replica of the first partition will lack records.
@@ -134,7 +134,7 @@ fn start_scans(bootstrap: &str, topic: &str) -> [RunningScan; 2] {
 fn an_unclean_election_is_a_truncation_and_a_partition_without_leader_is_named() {
     let Some(mut brokers) = or_skip(Nodes::start(NodesSpec {
         count: 3,
-        properties: "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500",
+        properties: QUICK_ELECTIONS,
         ..NodesSpec::default()
     })) else {
         return;

@@ -7,13 +7,13 @@ use rdkafka::admin::{NewTopic, TopicReplication};
 
 use crate::faults::{READERS, RunningScan, SLOWLY, append, assert_exact};
 use crate::support::broker::or_skip;
-use crate::support::node::{Nodes, NodesSpec};
+use crate::support::node::{Nodes, NodesSpec, QUICK_ELECTIONS};
 
 #[test]
 fn partitions_are_read_on_from_their_new_leaders() {
     let Some(mut brokers) = or_skip(Nodes::start(NodesSpec {
         count: 3,
-        properties: "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500",
+        properties: QUICK_ELECTIONS,
         ..NodesSpec::default()
     })) else {
         return;

@@ -4,11 +4,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::faults::{
-    READERS, RECORDS, RunningScan, SLOWLY, assert_exact, fill, is_soak, notes_of, scans_under_way,
-    unread_of,
+    READERS, RECORDS, RunningScan, SLOWLY, assert_exact, fill, notes_of, scans_under_way, unread_of,
 };
 use crate::support::ack_proxy::mixed;
 use crate::support::broker::or_skip;
+use crate::support::is_soak;
 use crate::support::node::Nodes;
 
 /// What the times of the kills come from.

@@ -6,11 +6,11 @@ use rdkafka::message::Message;
 
 use crate::batch_encoder::{TestBatch, TestHeader, TestRecord};
 use crate::faults::{FinishedScan, READERS, assert_exact};
-use crate::support::Workspace;
 use crate::support::broker::{self, ApacheKafka};
 use crate::support::cluster::{Cluster, charge, flush, send};
 use crate::support::raw_client::RawClient;
-use crate::support::report::Place;
+use crate::support::report::{Place, Report};
+use crate::support::{Outcome, Workspace};
 use crate::topics::segments::copy_partition;
 
 /// Codecs by their numbers: none, gzip, snappy, lz4, zstd.
@@ -127,6 +127,16 @@ fn assert_same_as_segments(broker: &ApacheKafka, topic: &str, reader: &str, reco
     assert!(conflicts.is_empty(), "{outcome}");
 }
 
+/// Scans a topic in which some field has duplicates; returns what was said of it.
+fn scan_by(cluster: &Cluster, topic: &str, reader: &str, field: &str) -> (Report, Outcome) {
+    let workspace = Workspace::new();
+    let sources = ["scan", "-b", &cluster.bootstrap, "-t", topic];
+    let options = ["--reader", reader, "--by", field, "-o", "x.json"];
+    let outcome = workspace.dupaudit(sources.iter().chain(&options)).run();
+    assert_eq!(outcome.exit_code, Some(1), "{outcome}");
+    (workspace.report("x.json"), outcome)
+}
+
 #[test]
 fn records_of_every_shape_and_codec_are_read_byte_by_byte() {
     let Some(broker) = broker::own() else {
@@ -164,21 +174,7 @@ fn records_of_every_shape_and_codec_are_read_byte_by_byte() {
             ("headers.h", groups_by(&records, header_value)),
         ];
         for (field, expected) in by {
-            let workspace = Workspace::new();
-            let sources = [
-                "scan",
-                "-b",
-                &cluster.bootstrap,
-                "-t",
-                &topic,
-                "--reader",
-                reader,
-            ];
-            let fields = ["--by", field, "-o", "x.json"];
-            let arguments = sources.iter().chain(&fields);
-            let outcome = workspace.dupaudit(arguments).run();
-            assert_eq!(outcome.exit_code, Some(1), "{outcome}");
-            let report = workspace.report("x.json");
+            let (report, outcome) = scan_by(&cluster, &topic, reader, field);
             assert!(report.is_complete(), "{outcome}");
             assert_eq!(report.places(), expected, "{field}: {outcome}");
         }
@@ -204,20 +200,7 @@ fn a_record_of_too_many_headers_is_read_or_said_to_be_undecodable() {
     );
     let records = append_raw(&cluster, &topic, &[few.clone(), many, few]);
     for reader in READERS {
-        let workspace = Workspace::new();
-        let sources = [
-            "scan",
-            "-b",
-            &cluster.bootstrap,
-            "-t",
-            &topic,
-            "--reader",
-            reader,
-        ];
-        let arguments = sources.iter().chain(&["--by", "headers.h", "-o", "x.json"]);
-        let outcome = workspace.dupaudit(arguments).run();
-        assert_eq!(outcome.exit_code, Some(1), "{outcome}");
-        let report = workspace.report("x.json");
+        let (report, outcome) = scan_by(&cluster, &topic, reader, "headers.h");
         assert_eq!(report.total("records_read"), 15);
         let is_whole = reader == "wire";
         let undecodable = if is_whole { 0 } else { i64::from(CODECS) };

@@ -11,6 +11,7 @@ use rdkafka::producer::BaseProducer;
 use crate::support::broker::{self, free_ports, text};
 use crate::support::cluster::{Cluster, charge, flush, groups_of, send};
 use crate::topics::Scan;
+use crate::topics::exports::fill;
 
 const INSTALL: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -89,16 +90,7 @@ fn another_implementation_of_the_protocol_is_read_by_both_readers() {
     let cluster = &tansu.cluster;
     let topic = cluster.create_topic("charges", 3, &[]);
     for (partition, codec) in [(0, "none"), (1, "lz4"), (2, "zstd")] {
-        let producer = cluster.producer(&[("compression.type", codec), ("linger.ms", "20")]);
-        for number in 0..300 {
-            let charge_id = match number % 10 {
-                0 => format!("everywhere-{number}"),
-                1 | 2 => format!("{codec}-twice-{}", number / 10),
-                _ => format!("{codec}-{number}"),
-            };
-            send(&producer, &topic, partition, &charge(&charge_id));
-        }
-        flush(&producer);
+        let producer = fill(cluster, &topic, (partition, codec), 300);
         end(&producer, &topic, partition);
     }
     let expected = groups_of(&cluster.read_all(&topic, "read_committed"));
