@@ -119,6 +119,7 @@ pub(super) fn collect(
         spill_dir,
         progress,
         stop,
+        ..
     } = context;
     let coordinates = CoordinateIndex::new(spill_dir, plan.memory_share(8));
     let shared = Shared {
@@ -390,6 +391,7 @@ mod tests {
         let context = AuditContext {
             spill_dir: dir.path(),
             progress: &AuditProgress::default(),
+            known: &[],
             stop: &StopFlag::default(),
         };
         let index = DuplicateIndex::new(MemoryBudget::from_bytes(0), dir.path(), 1);

@@ -29,6 +29,7 @@ use thiserror::Error;
 use crate::finding::AuditSummary;
 use crate::finding::Coverage;
 use crate::finding::Episode;
+use crate::finding::KnownGroups;
 use crate::finding::SkipReason;
 use crate::finding::SkippedRecords;
 use crate::index::DuplicateIndex;
@@ -82,6 +83,8 @@ pub struct AuditContext<'a> {
     pub progress: &'a AuditProgress,
     /// Ends the reading early.
     pub stop: &'a StopFlag,
+    /// What remembers groups of before: a baseline, the state of earlier runs.
+    pub known: &'a [&'a dyn KnownGroups],
 }
 
 /// Audits the records of all sources.
@@ -93,6 +96,7 @@ pub fn run(
     let AuditContext {
         spill_dir,
         progress,
+        known,
         ..
     } = context;
     let budget = MemoryBudget::from_bytes(plan.memory_bytes / 2);
@@ -115,7 +119,8 @@ pub fn run(
     let revisited = revisit.run(suspects, overlap.excluded)?;
     let coverage = statement::coverage(sources, overlap.conflicts.listed);
     let context = groups::diagnosis_context(&coverage, counts.audited_span);
-    let concluded = groups::build(plan, (revisited.found, revisited.gone), context, spill_dir)?;
+    let records = (revisited.found, revisited.gone);
+    let concluded = groups::build(plan, records, context, (spill_dir, known))?;
 
     progress.enter(Phase::Report);
     let unread = revisited.unread.warning();
@@ -129,6 +134,7 @@ pub fn run(
     };
     let mut summary = statement::summarize(plan, sources, &coverage, evidence)?;
     summary.warnings.extend(unread);
+    summary.standing = concluded.standing;
     Ok(Audit {
         summary,
         coverage,
@@ -187,6 +193,7 @@ mod tests {
             spill_dir: dir.path(),
             progress: &AuditProgress::default(),
             stop: &StopFlag::default(),
+            known: &[],
         };
         run(plan, &sources, context).unwrap()
     }

@@ -17,14 +17,15 @@ pub const FAILED: u8 = 4;
 /// Returns the code of what a command came to. What `--fail-on` leaves out does not count:
 /// duplicates that do not count leave the question whether coverage was complete.
 pub fn of_outcome(outcome: Outcome, fail_on: FailOn) -> u8 {
-    let (verdict, is_complete) = match outcome {
+    let (verdict, is_complete, has_news) = match outcome {
         Outcome::Done => return CLEAN,
         Outcome::Audited {
             verdict,
             is_complete,
-        } => (verdict, is_complete),
+            has_news,
+        } => (verdict, is_complete, has_news),
     };
-    let has_duplicates = verdict == Verdict::Duplicates;
+    let has_duplicates = verdict == Verdict::Duplicates && has_news;
     let is_incomplete = verdict == Verdict::Incomplete || !is_complete;
     if has_duplicates && fail_on.duplicates {
         DUPLICATES
@@ -59,20 +60,23 @@ mod tests {
     #[test]
     fn every_verdict_has_its_code() {
         use Verdict::{Clean, Duplicates, Incomplete};
-        // Verdict, complete, then the code for --fail-on: all, without duplicates, without
-        // incomplete, without both.
+        // Verdict, complete, whether anything counts, then the code for --fail-on: all,
+        // without duplicates, without incomplete, without both.
         let table = [
-            (Clean, true, [0, 0, 0, 0]),
-            (Clean, false, [3, 3, 0, 0]),
-            (Duplicates, true, [1, 0, 1, 0]),
-            (Duplicates, false, [1, 3, 1, 0]),
-            (Incomplete, true, [3, 3, 0, 0]),
-            (Incomplete, false, [3, 3, 0, 0]),
+            (Clean, true, false, [0, 0, 0, 0]),
+            (Clean, false, false, [3, 3, 0, 0]),
+            (Duplicates, true, true, [1, 0, 1, 0]),
+            (Duplicates, false, true, [1, 3, 1, 0]),
+            (Duplicates, true, false, [0, 0, 0, 0]),
+            (Duplicates, false, false, [3, 3, 0, 0]),
+            (Incomplete, true, false, [3, 3, 0, 0]),
+            (Incomplete, false, false, [3, 3, 0, 0]),
         ];
-        for (verdict, is_complete, codes) in table {
+        for (verdict, is_complete, has_news, codes) in table {
             let outcome = Outcome::Audited {
                 verdict,
                 is_complete,
+                has_news,
             };
             for error in [true, false] {
                 let found = [

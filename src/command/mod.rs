@@ -175,6 +175,8 @@ pub enum Outcome {
         verdict: Verdict,
         /// Whether everything asked for was read.
         is_complete: bool,
+        /// Whether there are duplicates that count: new ones, where something could have known.
+        has_news: bool,
     },
 }
 

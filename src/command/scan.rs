@@ -34,7 +34,16 @@ pub fn run(
     Ok(Outcome::Audited {
         verdict: summary.verdict,
         is_complete: summary.complete,
+        has_news: has_news(&summary),
     })
+}
+
+/// Returns whether there are duplicates that count.
+fn has_news(summary: &AuditSummary) -> bool {
+    match &summary.standing {
+        Some(standing) => standing.new_groups > 0,
+        None => summary.groups > 0,
+    }
 }
 
 /// Opens the sources, audits them, writes the reports, and returns what it came to.
@@ -51,6 +60,7 @@ pub(super) fn audit_command(
         spill_dir: &surroundings.temporary_directory,
         progress: &audit_progress,
         stop: &surroundings.stop,
+        known: &[],
     };
     let audit = progress::with_progress_line(shows_progress, &sources, &audit_progress, || {
         audit::run(&plan, &sources, context)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::finding::standing::GroupStanding;
 use crate::record::TimestampType;
 
 /// Why an extra record exists.
@@ -260,6 +261,8 @@ pub struct DuplicateGroup {
     pub review: Review,
     /// Subject of the original.
     pub subject: Option<String>,
+    /// What was known of it before; nothing where nothing is asked that could have known.
+    pub standing: Option<GroupStanding>,
     /// The occurrences.
     pub records: Box<dyn OccurrenceList>,
 }

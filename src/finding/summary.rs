@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::finding::coverage::SkippedRecords;
 use crate::finding::group::{AmountAtRisk, Cause, Confidence};
+use crate::finding::standing::StandingTotal;
 use crate::finding::timeline::Timeline;
 use crate::record::TimestampType;
 use crate::record::TopicPartition;
@@ -254,6 +255,8 @@ pub struct AuditSummary {
     pub extra_span: Option<TimeSpan>,
     /// Extra records by minute, or by longer steps where there are too many minutes.
     pub timeline: Timeline,
+    /// What is new and what was known; nothing where nothing is asked that could have known.
+    pub standing: Option<StandingTotal>,
     /// Warnings for people, such as an option that matched nothing.
     pub warnings: Vec<String>,
 }

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditError;
 use crate::audit::groups::group_builder::GatheredGroup;
+use crate::audit::groups::group_id;
 use crate::audit::groups::spool::{OccurrenceSpool, Spooled, walk_details};
+use crate::audit::groups::standing::Standings;
 use crate::audit::groups::totals::{GroupTotals, RiskSums, Totals};
 use crate::audit::groups::verdicts::{Verdict, VerdictSpool};
 use crate::audit::plan::AuditPlan;
@@ -18,6 +20,7 @@ use crate::diagnosis::{Diagnoser, Diagnoses, DiagnosisContext, MajorityDiagnosis
 use crate::diagnosis::{PairFacts, PairMark};
 use crate::finding::Cause;
 use crate::finding::Confidence;
+use crate::finding::GroupStanding;
 use crate::finding::{Diagnosis, Evidence, EvidenceTexts};
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
@@ -36,6 +39,7 @@ pub(super) struct ConcludedGroup {
     /// What is at risk, where it is of one currency.
     pub(super) amount: Option<StoredAmount>,
     pub(super) are_all_copies: bool,
+    pub(super) standing: Option<GroupStanding>,
 }
 
 /// What is at risk in a group, as plain decimals.
@@ -89,6 +93,8 @@ pub(super) struct Conclusion<'a> {
     encoder: Encoder,
     /// Verdicts of large groups.
     pub(super) verdict_spool: OccurrenceSpool,
+    /// What is new and what was known.
+    pub(super) standings: Standings<'a>,
     /// Whether each extra record has its own evidence.
     keeps_texts: bool,
     /// The largest episode of each cause, until its evidence is kept.
@@ -112,6 +118,7 @@ impl<'a> Conclusion<'a> {
             sorter: BlobSorter::new(spill_dir, plan.memory_share(8)),
             encoder: Encoder::default(),
             verdict_spool: OccurrenceSpool::new(spill_dir, false),
+            standings: Standings::default(),
             keeps_texts: plan.show_evidence,
             largest: largest_episodes(diagnoses),
         }
@@ -127,6 +134,7 @@ impl<'a> Conclusion<'a> {
 
     fn take(&mut self, gathered: GatheredGroup) -> Result<(), AuditError> {
         let mut totals = GroupTotals::new(&gathered);
+        let mut standing = self.standings.begin(|| group_id(&gathered))?;
         let mut majority = MajorityDiagnosis::default();
         let mut verdicts = VerdictSpool::default();
         for detail in walk_details(&gathered.records, self.spool).skip(1) {
@@ -146,7 +154,9 @@ impl<'a> Conclusion<'a> {
                 self.totals.keep_evidence(&diagnosis);
             }
             majority.add(said, || diagnosis.clone());
-            self.totals.add(&mut totals, &detail?, &verdict)?;
+            let detail = detail?;
+            let risk = self.totals.add(&mut totals, &detail, &verdict)?;
+            self.standings.add(&mut standing, risk);
             verdicts.push(&verdict, &mut self.verdict_spool)?;
         }
         let most = majority.into_diagnosis();
@@ -160,6 +170,7 @@ impl<'a> Conclusion<'a> {
             episode: Some(most.episode),
             amount: amount_of(&totals.sums),
             are_all_copies: totals.are_all_copies(),
+            standing: self.standings.finish_group(standing),
             gathered,
         };
         self.totals.finish_group(&concluded.gathered);

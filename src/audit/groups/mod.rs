@@ -5,6 +5,7 @@ mod gather;
 mod group_builder;
 mod reversals;
 mod spool;
+mod standing;
 pub(super) mod totals;
 #[cfg(test)]
 mod undiagnosed;
@@ -18,6 +19,7 @@ use crate::audit::AuditError;
 use crate::audit::groups::conclude::{ConcludedGroup, Conclusion};
 use crate::audit::groups::group_builder::{Doubts, GatheredGroup};
 use crate::audit::groups::spool::SpooledList;
+use crate::audit::groups::standing::Standings;
 use crate::audit::groups::totals::Totals;
 use crate::audit::groups::verdicts::Verdicts;
 use crate::audit::plan::AuditPlan;
@@ -29,8 +31,10 @@ use crate::finding::Coverage;
 use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
 use crate::finding::KeyText;
+use crate::finding::KnownGroups;
 use crate::finding::PartitionCoverage;
 use crate::finding::Review;
+use crate::finding::StandingTotal;
 use crate::finding::TimeSpan;
 use crate::record::{TopicPartition, counted};
 use crate::sorted_run::BlobSorter;
@@ -41,6 +45,7 @@ pub(super) struct Concluded {
     pub(super) totals: Totals,
     pub(super) episodes: Vec<Episode>,
     pub(super) groups: SortedGroups,
+    pub(super) standing: Option<StandingTotal>,
 }
 
 /// Returns what the diagnosis has to know of the audit as a whole.
@@ -67,20 +72,23 @@ pub(super) fn build(
     plan: &AuditPlan,
     (found, gone): (SortedBlobs, SortedBlobs),
     context: DiagnosisContext,
-    spill_dir: &Path,
+    (spill_dir, known): (&Path, &[&dyn KnownGroups]),
 ) -> Result<Concluded, AuditError> {
     let gathered = gather::gather(plan, (found, gone), spill_dir)?;
     let spool = gathered.spool.into_file();
     let marks = BlobSorter::new(spill_dir, plan.memory_share(8));
     let (diagnoses, marks) = conclude::diagnose(gathered.pairs, context, marks)?;
     let mut conclusion = Conclusion::new(plan, spill_dir, (&diagnoses, marks), spool.as_deref());
+    conclusion.standings = Standings::new(known);
     conclusion.take_all(gathered.groups)?;
     let Conclusion {
         totals,
         sorter,
         verdict_spool,
+        standings,
         ..
     } = conclusion;
+    let standing = standings.finish();
     let mut episodes = diagnoses.episodes().to_vec();
     totals.complete_episodes(&mut episodes);
     let groups = SortedGroups {
@@ -101,6 +109,7 @@ pub(super) fn build(
         totals,
         episodes,
         groups,
+        standing,
     })
 }
 
@@ -154,6 +163,7 @@ impl SortedGroups {
             reversals: self.has_reversals.then_some(gathered.reversals.records),
             review: review(gathered.doubts, concluded.are_all_copies),
             subject: gathered.subject,
+            standing: concluded.standing,
             records: Box::new(SpooledList {
                 balance: gathered.reversals.balance(),
                 records: gathered.records,

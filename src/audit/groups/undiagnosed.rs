@@ -139,7 +139,7 @@ proptest! {
             (payload.to_vec(), group.count)
         });
         let context = DiagnosisContext::default();
-        let concluded = build(&plan, sorted(&details, dir), context, dir).unwrap();
+        let concluded = build(&plan, sorted(&details, dir), context, (dir, &[])).unwrap();
         let with = groups(concluded.groups.groups, |payload| {
             let group: ConcludedGroup = postcard::from_bytes(payload).unwrap();
             let verdicts = Verdicts {

@@ -149,6 +149,7 @@ pub(super) fn summarize(
         timeline: totals.timeline.clone(),
         warnings: warnings(plan, sources, &counts, &totals),
         reversals,
+        standing: None,
         subjects: 0,
         top_subjects: Vec::new(),
     };

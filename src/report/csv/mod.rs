@@ -36,6 +36,8 @@ pub struct CsvReport<W> {
     coverage: &'static str,
     /// Whether there are columns of what reversals took back.
     has_reversals: bool,
+    /// Whether there is a column of what is new.
+    has_standing: bool,
 }
 
 impl<W: Write> CsvReport<W> {
@@ -46,6 +48,7 @@ impl<W: Write> CsvReport<W> {
             rows,
             coverage: "incomplete",
             has_reversals: false,
+            has_standing: false,
         }
     }
 
@@ -63,15 +66,22 @@ impl<W: Write> CsvReport<W> {
             self.csv.text("reversed_amount")?;
             self.csv.text("net_amount")?;
         }
+        if self.has_standing {
+            self.csv.text("status")?;
+        }
         self.csv.end_row()
     }
 
-    /// Ends a row with its coverage, and with what reversals took back.
-    fn end(&mut self, reversal: Option<(&str, &str)>) -> io::Result<()> {
+    /// Ends a row with its coverage, with what reversals took back, and with what is new.
+    fn end(&mut self, group: &DuplicateGroup, reversal: Option<(&str, &str)>) -> io::Result<()> {
         self.csv.text(self.coverage)?;
         if self.has_reversals {
             self.amount(reversal.map(|(reversed, _)| reversed))?;
             self.amount(reversal.map(|(_, net)| net))?;
+        }
+        if self.has_standing {
+            let standing = group.standing.as_ref().map(|of| of.standing.code());
+            self.csv.optional_text(standing)?;
         }
         self.csv.end_row()
     }
@@ -116,7 +126,10 @@ impl<W: Write> CsvReport<W> {
         self.csv
             .optional_text(amount.and_then(|amount| amount.currency.as_deref()))?;
         self.csv.optional_text(group.subject.as_deref())?;
-        self.end(at_risk.map(|amount| (&*amount.reversed, &*amount.net)))
+        self.end(
+            group,
+            at_risk.map(|amount| (&*amount.reversed, &*amount.net)),
+        )
     }
 
     fn record_row(&mut self, group: &DuplicateGroup, record: &ReportedRecord) -> io::Result<()> {
@@ -146,7 +159,7 @@ impl<W: Write> CsvReport<W> {
         self.csv.number(record.byte_offset)?;
         self.csv.optional_text(record.key.as_deref())?;
         let reversal = record.reversal.as_ref();
-        self.end(reversal.map(|of| (&*of.reversed, &*of.net)))
+        self.end(group, reversal.map(|of| (&*of.reversed, &*of.net)))
     }
 
     fn place(&mut self, record: &ReportedRecord) -> io::Result<()> {
@@ -164,6 +177,7 @@ impl<W: Write> ReportWriter for CsvReport<W> {
             self.coverage = "complete";
         }
         self.has_reversals = report.header.reversal.is_some();
+        self.has_standing = report.summary.standing.is_some();
         match self.rows {
             CsvRows::Records => self.names(
                 "group,role,occurrence,count,cause,confidence,review",
@@ -235,6 +249,9 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
+    use crate::finding::GroupStanding;
+    use crate::finding::Standing;
+    use crate::finding::StandingTotal;
     use crate::report::sample::Sample;
     use crate::report::sample::group;
     use crate::report::sample::record;
@@ -374,6 +391,38 @@ g_000102030405060708090a0b0c0d0e0f,3,2,producer-retry,certain,ok,ch_004127,\
     fn sum(cells: &[String]) -> Decimal {
         let amounts = cells.iter().filter(|cell| !cell.is_empty());
         amounts.map(|cell| decimal(cell)).sum()
+    }
+
+    #[test]
+    fn what_is_new_is_the_last_column_where_it_is_asked() {
+        let mut sample = sample();
+        assert!(!written(&sample, CsvRows::Groups, false).contains("status"));
+        sample.summary.standing = Some(StandingTotal::default());
+        sample.header.reversal = Some("true".to_owned());
+        for (group, standing) in sample
+            .groups
+            .iter_mut()
+            .zip([Standing::New, Standing::Known])
+        {
+            group.standing = Some(GroupStanding {
+                standing,
+                new_extra: 0,
+                first_found_millis: None,
+                known_by: None,
+            });
+        }
+        let by_group = written(&sample, CsvRows::Groups, false);
+        assert_eq!(cells(&by_group, "status"), ["new", "known"]);
+        assert!(
+            by_group
+                .lines()
+                .next()
+                .unwrap()
+                .ends_with("net_amount,status")
+        );
+        let by_record = written(&sample, CsvRows::Records, false);
+        let statuses = ["new", "new", "new", "known", "known"];
+        assert_eq!(cells(&by_record, "status"), statuses);
     }
 
     #[test]

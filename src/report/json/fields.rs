@@ -13,6 +13,7 @@ use crate::finding::CoverageConflict;
 use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
 use crate::finding::FileCoverage;
+use crate::finding::GroupStanding;
 use crate::finding::KeyText;
 use crate::finding::PartitionCoverage;
 use crate::finding::ReportedRecord;
@@ -215,7 +216,18 @@ pub(in crate::report) fn group<W: Write>(
     }
     json.close("]")?;
     json.member("review", group.review.code())?;
-    json.member("reversals", &group.reversals)
+    json.member("reversals", &group.reversals)?;
+    standing(json, group.standing.as_ref())
+}
+
+fn standing<W: Write>(
+    json: &mut JsonOutput<W>,
+    standing: Option<&GroupStanding>,
+) -> io::Result<()> {
+    json.member("status", &standing.map(|of| of.standing.code()))?;
+    json.timestamp("first_found", standing.and_then(|of| of.first_found_millis))?;
+    json.member("new_extra", &standing.map(|of| of.new_extra))?;
+    json.member("known_by", &standing.and_then(|of| of.known_by.as_ref()))
 }
 
 fn key<W: Write>(json: &mut JsonOutput<W>, fields: &[(String, KeyText)]) -> io::Result<()> {

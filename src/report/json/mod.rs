@@ -87,9 +87,15 @@ mod tests {
     use crate::finding::CoverageConflict;
     use crate::finding::Episode;
     use crate::finding::FileCoverage;
+    use crate::finding::GroupStanding;
     use crate::finding::KeyText;
+    use crate::finding::KnownTotal;
     use crate::finding::ReportedRecord;
+    use crate::finding::Standing;
+    use crate::finding::StandingTotal;
     use crate::record::TimestampType;
+    use crate::report::sample::START_MILLIS;
+    use crate::report::sample::dollars;
     use crate::report::sample::group;
     use crate::report::sample::mixed;
     use crate::report::sample::record;
@@ -135,7 +141,9 @@ mod tests {
         r#""extra_records":3,"amounts":[{"currency":"USD","extra":"57.75","#,
         r#""reversed":"0.00","net":"57.75"}]}],"timeline":{"step_minutes":1,"steps":["#,
         r#"{"start":"2026-01-15T02:41:00.000Z","extra_records":1},"#,
-        r#"{"start":"2026-01-15T02:52:00.000Z","extra_records":2}]}},"#,
+        r#"{"start":"2026-01-15T02:52:00.000Z","extra_records":2}]},"new_groups":null,"#,
+        r#""new_extra_records":null,"known_groups":null,"known_extra_records":null,"#,
+        r#""gone_groups":null,"new_amounts":null,"known_by":null},"#,
         "\n",
         r#""coverage":{"conflicts":[{"topic":"charges","partition":2,"offset":5,"#,
         r#""audited":"charges","other":"a.jsonl"}],"partitions":[{"topic":"charges","#,
@@ -188,7 +196,8 @@ mod tests {
         r#""file":null,"line":null,"byte_offset":null,"evidence":["#,
         r#""one batch of 36 records (CRC 9d3f01ac, 8119 B) stands at 88610 and at 88682","#,
         r#""CreateTime is the same to the millisecond"],"contrary":[],"amount":"19.25","#,
-        r#""currency":"USD","subject":"cus_00913"}],"review":"ok","reversals":null}]}"#,
+        r#""currency":"USD","subject":"cus_00913"}],"review":"ok","reversals":null,"#,
+        r#""status":null,"first_found":null,"new_extra":null,"known_by":null}]}"#,
         "\n"
     );
 
@@ -258,6 +267,53 @@ mod tests {
         let mirror = &report["episodes"][2];
         assert_eq!(mirror["topic"], "mirror.charges");
         assert_eq!(mirror["original_topic"], "charges");
+    }
+
+    #[test]
+    fn what_is_new_and_what_was_known_is_said() {
+        let mut sample = sample();
+        sample.summary.standing = Some(StandingTotal {
+            new_groups: 1,
+            new_extra_records: 2,
+            new_amounts: vec![dollars("38.50")],
+            known_groups: 1,
+            known_extra_records: 1,
+            known_by: vec![KnownTotal {
+                by: "baseline".to_owned(),
+                groups: 1,
+                extra_records: 1,
+            }],
+            gone_groups: Some(4),
+        });
+        sample.groups[1].standing = Some(GroupStanding {
+            standing: Standing::Known,
+            new_extra: 0,
+            first_found_millis: Some(START_MILLIS),
+            known_by: Some("baseline".to_owned()),
+        });
+        let report: Value = serde_json::from_str(&written(&sample, false)).unwrap();
+        let summary = &report["summary"];
+        let counts = [
+            "new_groups",
+            "new_extra_records",
+            "known_groups",
+            "gone_groups",
+        ];
+        assert_eq!(
+            counts.map(|name| summary[name].as_u64()),
+            [1, 2, 1, 4].map(Some)
+        );
+        assert_eq!(summary["new_amounts"][0]["net"], "38.50");
+        let by = serde_json::json!([{"by": "baseline", "groups": 1, "extra_records": 1}]);
+        assert_eq!(summary["known_by"], by);
+        assert_eq!(report["groups"][0]["status"], Value::Null);
+        let known = &report["groups"][1];
+        assert_eq!(
+            (&known["status"], &known["new_extra"]),
+            (&"known".into(), &0.into())
+        );
+        assert_eq!(known["first_found"], "2026-01-15T02:30:00.000Z");
+        assert_eq!(known["known_by"], "baseline");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::finding::AmountAtRisk;
 use crate::finding::AuditSummary;
 use crate::finding::Confidence;
 use crate::finding::ReversalTotal;
+use crate::finding::StandingTotal;
 use crate::finding::Timeline;
 use crate::report::json::output::JsonOutput;
 
@@ -42,7 +43,44 @@ pub(in crate::report) fn summary<W: Write>(
     reversals(json, summary.reversals)?;
     top_subjects(json, summary)?;
     partition_totals(json, summary)?;
-    per_minute(json, &summary.timeline)
+    per_minute(json, &summary.timeline)?;
+    standing(json, summary.standing.as_ref())
+}
+
+fn standing<W: Write>(
+    json: &mut JsonOutput<W>,
+    standing: Option<&StandingTotal>,
+) -> io::Result<()> {
+    json.member("new_groups", &standing.map(|of| of.new_groups))?;
+    json.member(
+        "new_extra_records",
+        &standing.map(|of| of.new_extra_records),
+    )?;
+    json.member("known_groups", &standing.map(|of| of.known_groups))?;
+    json.member(
+        "known_extra_records",
+        &standing.map(|of| of.known_extra_records),
+    )?;
+    json.member("gone_groups", &standing.and_then(|of| of.gone_groups))?;
+    json.name("new_amounts")?;
+    match standing {
+        None => json.value(&())?,
+        Some(of) => amount_list(json, &of.new_amounts)?,
+    }
+    json.name("known_by")?;
+    let Some(standing) = standing else {
+        return json.value(&());
+    };
+    json.open("[")?;
+    for total in &standing.known_by {
+        json.item()?;
+        json.open("{")?;
+        json.member("by", &total.by)?;
+        json.member("groups", &total.groups)?;
+        json.member("extra_records", &total.extra_records)?;
+        json.close("}")?;
+    }
+    json.close("]")
 }
 
 fn reversals<W: Write>(
@@ -117,6 +155,10 @@ pub(super) fn amounts_at_risk<W: Write>(
     amounts: &[AmountAtRisk],
 ) -> io::Result<()> {
     json.name("amounts")?;
+    amount_list(json, amounts)
+}
+
+fn amount_list<W: Write>(json: &mut JsonOutput<W>, amounts: &[AmountAtRisk]) -> io::Result<()> {
     json.open("[")?;
     for amount in amounts {
         json.item()?;

@@ -192,6 +192,7 @@ pub(super) fn group(key: KeyText, records: Vec<ReportedRecord>) -> DuplicateGrou
         reversals: None,
         review: Review::Ok,
         subject: Some("cus_00913".to_owned()),
+        standing: None,
         records: Box::new(records),
     }
 }
@@ -310,6 +311,7 @@ fn summary() -> AuditSummary {
         timestamp_types: [TimestampType::CreateTime].into(),
         extra_span: Some(span(667_218, 1_364_000)),
         timeline: timeline(&[(11, 1), (22, 2)]),
+        standing: None,
         warnings: Vec::new(),
     }
 }

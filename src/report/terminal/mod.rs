@@ -8,6 +8,7 @@ mod layout;
 mod numbers;
 mod opening;
 mod sparkline;
+mod standing;
 mod tables;
 
 use std::io;
@@ -103,6 +104,7 @@ impl<W: Write> ReportWriter for TerminalReport<W> {
     fn begin(&mut self, report: &ReportHead<'_>) -> io::Result<()> {
         let mut screen = self.screen();
         opening::verdict(&mut screen, report);
+        standing::new_and_known(&mut screen, report.summary);
         coverage_lines::sure(&mut screen, report);
         opening::range(&mut screen, report);
         if report.summary.verdict == Verdict::Duplicates {

@@ -12,8 +12,7 @@ use rust_decimal::Decimal;
 use crate::audit::AuditError;
 use crate::audit::detail::{AmountText, Detail};
 use crate::audit::groups::group_builder::GatheredGroup;
-use crate::audit::groups::totals::risk::Risk;
-pub(super) use crate::audit::groups::totals::risk::RiskSums;
+pub(super) use crate::audit::groups::totals::risk::{Risk, RiskSums};
 use crate::audit::groups::totals::subjects::{SubjectTotals, Subjects};
 use crate::audit::groups::verdicts::Verdict;
 use crate::finding::AmountTotal;
@@ -175,13 +174,14 @@ impl Totals {
         }
     }
 
-    /// Adds one extra record of the group at hand, with the verdict on it.
-    pub(super) fn add(
+    /// Adds one extra record of the group at hand, with the verdict on it; returns what is at risk
+    /// of it.
+    pub(super) fn add<'e>(
         &mut self,
         group: &mut GroupTotals,
-        extra: &Detail,
+        extra: &'e Detail,
         verdict: &Verdict,
-    ) -> Result<(), AuditError> {
+    ) -> Result<Option<Risk<'e>>, AuditError> {
         self.extra_records += 1;
         let cause = self.causes.entry(verdict.cause).or_default();
         cause.groups += u64::from(group.causes.insert(verdict.cause));
@@ -208,10 +208,10 @@ impl Totals {
         }
         // Nobody is hit by a copy by design.
         let hit = extra.subject.as_ref();
-        match hit.filter(|_| !verdict.cause.is_copy_by_design()) {
-            Some(subject) => self.subjects.add(subject, self.groups, risk),
-            None => Ok(()),
+        if let Some(subject) = hit.filter(|_| !verdict.cause.is_copy_by_design()) {
+            self.subjects.add(subject, self.groups, risk)?;
         }
+        Ok(risk)
     }
 
     /// Adds the record's own amount to the sums of its kind; returns what is at risk of it.

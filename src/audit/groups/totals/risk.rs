@@ -8,10 +8,10 @@ use crate::impact::{AmountSums, plain_decimal};
 
 /// An extra record's amount, and how much of it reversals have taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Risk<'a> {
-    pub(super) currency: Option<&'a str>,
-    pub(super) amount: Decimal,
-    pub(super) reversed: Decimal,
+pub(in crate::audit::groups) struct Risk<'a> {
+    pub(in crate::audit::groups) currency: Option<&'a str>,
+    pub(in crate::audit::groups) amount: Decimal,
+    pub(in crate::audit::groups) reversed: Decimal,
 }
 
 /// Sums of what is at risk.
@@ -27,7 +27,7 @@ pub(super) struct StoredRisk(Vec<(Option<String>, [u8; 16], [u8; 16])>);
 
 impl RiskSums {
     /// Adds a record's amount; returns false, and adds nothing, where it cannot be summed exactly.
-    pub(super) fn add(&mut self, risk: Risk<'_>) -> bool {
+    pub(in crate::audit::groups) fn add(&mut self, risk: Risk<'_>) -> bool {
         if !self.extra.add(risk.currency, risk.amount) {
             return false;
         }

@@ -1,0 +1,212 @@
+//! Which extra records are new, and which were known before.
+
+use std::collections::BTreeMap;
+
+use crate::audit::AuditError;
+use crate::audit::groups::totals::{Risk, RiskSums};
+use crate::finding::{GroupStanding, KnownGroup, KnownGroups, KnownTotal};
+use crate::finding::{Standing, StandingTotal};
+
+/// Judges group by group, and adds up.
+#[derive(Default)]
+pub(super) struct Standings<'a> {
+    known: &'a [&'a dyn KnownGroups],
+    total: StandingTotal,
+    new_sums: RiskSums,
+    known_by: BTreeMap<String, (u64, u64)>,
+}
+
+/// The extra records of one group as they arrive.
+#[derive(Default)]
+pub(super) struct GroupStandings {
+    /// What was known of the group.
+    known: Option<KnownGroup>,
+    first_found_millis: Option<i64>,
+    new_extra: u64,
+    known_by: BTreeMap<String, u64>,
+}
+
+impl<'a> Standings<'a> {
+    pub(super) fn new(known: &'a [&'a dyn KnownGroups]) -> Self {
+        Self {
+            known,
+            ..Self::default()
+        }
+    }
+
+    /// Returns whether anything is asked that could have known a group.
+    fn is_asked(&self) -> bool {
+        !self.known.is_empty()
+    }
+
+    /// Begins a group; of all that knew it, the one that knew most of it counts.
+    pub(super) fn begin(&self, id: impl FnOnce() -> String) -> Result<GroupStandings, AuditError> {
+        let mut group = GroupStandings::default();
+        if !self.is_asked() {
+            return Ok(group);
+        }
+        let id = id();
+        for known in self.known {
+            let Some(known) = known.known(&id)? else {
+                continue;
+            };
+            let first_found = [group.first_found_millis, known.first_found_millis];
+            group.first_found_millis = first_found.into_iter().flatten().min();
+            let most = group.known.as_ref().map_or(0, |most| most.extra_records);
+            if known.extra_records > most {
+                group.known = Some(known);
+            }
+        }
+        Ok(group)
+    }
+
+    /// Takes the group's next extra record.
+    pub(super) fn add(&mut self, group: &mut GroupStandings, risk: Option<Risk<'_>>) {
+        match &mut group.known {
+            Some(known) if known.extra_records > 0 => {
+                known.extra_records -= 1;
+                *group.known_by.entry(known.by.to_owned()).or_default() += 1;
+            }
+            Some(_) | None => {
+                group.new_extra += 1;
+                if let Some(risk) = risk {
+                    self.new_sums.add(risk);
+                }
+            }
+        }
+    }
+
+    /// Ends a group.
+    pub(super) fn finish_group(&mut self, group: GroupStandings) -> Option<GroupStanding> {
+        if !self.is_asked() {
+            return None;
+        }
+        let is_new = group.new_extra > 0;
+        self.total.new_groups += u64::from(is_new);
+        self.total.known_groups += u64::from(!is_new);
+        self.total.new_extra_records += group.new_extra;
+        for (by, extra_records) in &group.known_by {
+            self.total.known_extra_records += extra_records;
+            let (groups, extras) = self.known_by.entry(by.clone()).or_default();
+            *groups += 1;
+            *extras += extra_records;
+        }
+        let mut most: Vec<(String, u64)> = group.known_by.into_iter().collect();
+        most.sort_by_key(|(_, extra_records)| *extra_records);
+        Some(GroupStanding {
+            standing: if is_new {
+                Standing::New
+            } else {
+                Standing::Known
+            },
+            new_extra: group.new_extra,
+            first_found_millis: group.first_found_millis,
+            known_by: most.pop().map(|(by, _)| by),
+        })
+    }
+
+    /// Returns the sums over all groups.
+    pub(super) fn finish(self) -> Option<StandingTotal> {
+        if !self.is_asked() {
+            return None;
+        }
+        let known = |(by, (groups, extra_records))| KnownTotal {
+            by,
+            groups,
+            extra_records,
+        };
+        Some(StandingTotal {
+            new_amounts: self.new_sums.at_risk(),
+            known_by: self.known_by.into_iter().map(known).collect(),
+            ..self.total
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    /// Knows some groups by their ids.
+    struct Known(&'static str, Vec<(&'static str, u64, Option<i64>)>);
+
+    impl KnownGroups for Known {
+        fn known(&self, id: &str) -> io::Result<Option<KnownGroup>> {
+            let found = self.1.iter().find(|(known, ..)| *known == id);
+            Ok(
+                found.map(|(_, extra_records, first_found_millis)| KnownGroup {
+                    extra_records: *extra_records,
+                    first_found_millis: *first_found_millis,
+                    by: self.0,
+                }),
+            )
+        }
+    }
+
+    fn risk(amount: &str) -> Risk<'_> {
+        Risk {
+            currency: Some("USD"),
+            amount: amount.parse().unwrap(),
+            reversed: 0.into(),
+        }
+    }
+
+    fn judged(standings: &mut Standings<'_>, id: &str, amounts: &[&str]) -> Option<GroupStanding> {
+        let mut group = standings.begin(|| id.to_owned()).unwrap();
+        for amount in amounts {
+            standings.add(&mut group, Some(risk(amount)));
+        }
+        standings.finish_group(group)
+    }
+
+    #[test]
+    fn a_group_that_grew_is_new_again_by_what_it_grew() {
+        let baseline = Known("baseline", vec![("g_1", 1, None), ("g_2", 9, None)]);
+        let known: [&dyn KnownGroups; 1] = [&baseline];
+        let mut standings = Standings::new(&known);
+        let grown = judged(&mut standings, "g_1", &["1.00", "2.00", "3.50"]).unwrap();
+        assert_eq!((grown.standing, grown.new_extra), (Standing::New, 2));
+        assert_eq!(grown.known_by.as_deref(), Some("baseline"));
+        let shrunk = judged(&mut standings, "g_2", &["1.00"]).unwrap();
+        assert_eq!((shrunk.standing, shrunk.new_extra), (Standing::Known, 0));
+        let unheard = judged(&mut standings, "g_3", &["4.00"]).unwrap();
+        assert_eq!((unheard.standing, unheard.known_by), (Standing::New, None));
+        let total = standings.finish().unwrap();
+        assert_eq!((total.new_groups, total.new_extra_records), (2, 3));
+        assert_eq!((total.known_groups, total.known_extra_records), (1, 2));
+        assert_eq!(total.new_amounts[0].net, "9.50");
+        let by = KnownTotal {
+            by: "baseline".to_owned(),
+            groups: 2,
+            extra_records: 2,
+        };
+        assert_eq!(total.known_by, [by]);
+    }
+
+    #[test]
+    fn of_several_memories_the_earliest_finding_and_the_most_known_count() {
+        let baseline = Known("baseline", vec![("g_1", 1, Some(7))]);
+        let state = Known("state", vec![("g_1", 3, Some(5)), ("g_2", 0, Some(6))]);
+        let known: [&dyn KnownGroups; 2] = [&baseline, &state];
+        let mut standings = Standings::new(&known);
+        let both = judged(&mut standings, "g_1", &["1", "1", "1"]).unwrap();
+        assert_eq!(both.standing, Standing::Known);
+        assert_eq!(both.known_by.as_deref(), Some("state"));
+        assert_eq!(both.first_found_millis, Some(5));
+        // Found before, and not long enough ago to be known.
+        let fresh = judged(&mut standings, "g_2", &["1"]).unwrap();
+        assert_eq!(
+            (fresh.standing, fresh.first_found_millis),
+            (Standing::New, Some(6))
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_where_nothing_could_have_known() {
+        let mut standings = Standings::new(&[]);
+        assert_eq!(judged(&mut standings, "g_1", &["1.00"]), None);
+        assert_eq!(standings.finish(), None);
+    }
+}
