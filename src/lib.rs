@@ -17,6 +17,7 @@ pub mod impact;
 pub mod index;
 pub mod report;
 pub mod schema;
+pub mod state;
 
 pub mod audit;
 

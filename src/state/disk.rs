@@ -1,0 +1,181 @@
+//! The directory of a state: its lock, and files that are whole on disk before they count.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::StateError;
+
+/// Name of the file that a run holds locked; the system frees it however the run ends.
+pub(super) const LOCK_NAME: &str = "lock";
+
+/// The directory, with a count of what is done in it: tests end a run before each step.
+#[derive(Debug)]
+pub(super) struct StateDir {
+    pub(super) path: PathBuf,
+    #[cfg(test)]
+    pub(super) steps_left: std::cell::Cell<Option<u64>>,
+}
+
+impl StateDir {
+    /// Returns the directory, whether or not it is there.
+    pub(super) fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            #[cfg(test)]
+            steps_left: std::cell::Cell::new(None),
+        }
+    }
+
+    /// Makes the directory, for its owner only.
+    pub(super) fn make(&self) -> Result<(), StateError> {
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.path);
+        made.map_err(|error| self.error("make", error))
+    }
+
+    /// Returns the names of its files, sorted.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Locks the state for this process.
+    pub(super) fn lock(&self) -> Result<File, StateError> {
+        let failed = |error| self.error("lock", error);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.path.join(LOCK_NAME))
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StateError::Locked {
+                    dir: self.path.clone(),
+                    holder: holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let written = file
+            .set_len(0)
+            .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
+        written.map_err(failed)?;
+        Ok(file)
+    }
+
+    /// Creates a file for its owner only.
+    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+        self.step()?;
+        OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(self.path.join(name))
+    }
+
+    /// Writes all bytes.
+    pub(super) fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        self.step()?;
+        file.write_all(bytes)
+    }
+
+    /// Has a file on disk before anything else is done.
+    pub(super) fn sync(&self, file: &File) -> io::Result<()> {
+        self.step()?;
+        file.sync_all()
+    }
+
+    /// Gives a file another name, and has that on disk.
+    pub(super) fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.step()?;
+        fs::rename(self.path.join(from), self.path.join(to))?;
+        self.step()?;
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// Removes a file.
+    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+        self.step()?;
+        fs::remove_file(self.path.join(name))
+    }
+
+    pub(super) fn error(&self, what: &'static str, source: io::Error) -> StateError {
+        StateError::Io {
+            what,
+            dir: self.path.clone(),
+            source,
+        }
+    }
+
+    #[cfg(not(test))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "tests end a run here"
+    )]
+    fn step(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn step(&self) -> io::Result<()> {
+        match self.steps_left.get() {
+            None => Ok(()),
+            Some(0) => Err(io::Error::other("the run was ended here")),
+            Some(left) => {
+                self.steps_left.set(Some(left - 1));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Returns who holds the lock, as far as the file says.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file
+        .rewind()
+        .and_then(|()| file.take(20).read_to_string(&mut text));
+    match read.ok().and_then(|_| text.trim().parse::<u32>().ok()) {
+        Some(process) => format!("process {process}"),
+        None => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_second_run_is_told_who_has_the_state_and_a_dead_one_does_not_block() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = StateDir::new(&root.path().join("a/b"));
+        dir.make().unwrap();
+        fs::write(dir.path.join(LOCK_NAME), "999999").unwrap();
+        let held = dir.lock().unwrap();
+        let error = dir.lock().unwrap_err().to_string();
+        let expected = format!("is in use by process {}", std::process::id());
+        assert!(error.ends_with(&expected), "{error}");
+        drop(held);
+        dir.lock().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&dir.path), 0o700);
+        dir.create("x").unwrap();
+        assert_eq!(mode(&dir.path.join("x")), 0o600);
+    }
+}

@@ -1,0 +1,349 @@
+#![doc = include_str!("README.md")]
+
+mod disk;
+mod entry;
+mod error;
+mod history;
+mod manifest;
+mod merge;
+mod places;
+mod run_file;
+
+pub use entry::Entry;
+pub use error::StateError;
+pub use history::{NewFindings, RunAmount, RunHistory, RunRecord, RunTotals};
+pub use manifest::{RunFile, SpecPart};
+pub use merge::Entries;
+pub use places::{FileIdentity, FilePlace, PartitionPlace};
+
+use std::fs;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use disk::{LOCK_NAME, StateDir};
+use manifest::{Manifest, NAME, spec_hash};
+use merge::{EntryMerge, choose};
+use run_file::{RunFileReader, RunFileWriter, name_of};
+
+/// Name of a manifest that does not count yet.
+const NEW_NAME: &str = "manifest.new";
+
+/// A state, locked for one run.
+#[derive(Debug)]
+pub struct State {
+    dir: StateDir,
+    /// Locked for as long as it is open.
+    _lock: File,
+    manifest: Manifest,
+}
+
+/// Where a run ended in all that it read.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// All partitions that are known now.
+    pub partitions: Vec<PartitionPlace>,
+    /// All files that are known now.
+    pub files: Vec<FilePlace>,
+    /// The number that no place has yet.
+    pub next_place: u32,
+}
+
+/// A state as it will be once it is committed.
+#[derive(Debug)]
+#[must_use = "what is not committed is forgotten"]
+pub struct PreparedState<'a> {
+    state: &'a mut State,
+    manifest: Manifest,
+}
+
+impl State {
+    /// Opens the state in a directory, or makes one there, and locks it.
+    pub fn open(path: &Path, spec: Vec<SpecPart>) -> Result<Self, StateError> {
+        let dir = StateDir::new(path);
+        dir.make()?;
+        if dir
+            .names()
+            .map_err(|error| dir.error("read", error))?
+            .iter()
+            .any(|name| is_foreign(name))
+        {
+            return Err(StateError::Foreign(path.to_owned()));
+        }
+        let lock = dir.lock()?;
+        let manifest = match read_manifest(path) {
+            Err(StateError::Missing(_)) => Manifest {
+                spec_hash: spec_hash(&spec),
+                spec,
+                ..Manifest::default()
+            },
+            read => checked(path, read?, &spec)?,
+        };
+        let state = Self {
+            dir,
+            _lock: lock,
+            manifest,
+        };
+        state.sweep();
+        Ok(state)
+    }
+
+    /// Opens a state that is there, whatever it was made with, and locks it.
+    pub fn open_existing(path: &Path) -> Result<Self, StateError> {
+        let manifest = read_manifest(path)?;
+        let dir = StateDir::new(path);
+        let lock = dir.lock()?;
+        // It may have been written anew before it was locked.
+        let manifest = read_manifest(path).unwrap_or(manifest);
+        Ok(Self {
+            dir,
+            _lock: lock,
+            manifest,
+        })
+    }
+
+    /// Returns the partitions that are known.
+    pub fn partitions(&self) -> &[PartitionPlace] {
+        &self.manifest.partitions
+    }
+
+    /// Returns the files that are known.
+    pub fn files(&self) -> &[FilePlace] {
+        &self.manifest.files
+    }
+
+    /// Returns the number that no place has yet.
+    pub fn next_place(&self) -> u32 {
+        self.manifest.next_place
+    }
+
+    /// Returns what earlier runs came to.
+    pub fn history(&self) -> &RunHistory {
+        &self.manifest.history
+    }
+
+    /// Returns all entries of records that were read at `since_millis` or later, in no order.
+    pub fn entries(&self, since_millis: i64) -> Entries<'_> {
+        let path = &self.dir.path;
+        let runs = self.manifest.runs.iter();
+        let runs = runs.filter(move |run| run.last_read_millis >= since_millis);
+        let entries = runs.flat_map(move |run| -> Entries<'_> {
+            match RunFileReader::open(path, run) {
+                Ok(reader) => Box::new(reader),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            }
+        });
+        Box::new(entries.filter(move |entry| {
+            let is_old = |entry: &Entry| entry.read_millis < since_millis;
+            !entry.as_ref().is_ok_and(is_old)
+        }))
+    }
+
+    /// Puts on disk what the state will be: where the run ended, its `fresh` entries, how many
+    /// there are at most, each row of them in order, and what it came to. Entries from before
+    /// `keep_millis`, and those that `forgets` names, are dropped.
+    pub fn prepare(
+        &mut self,
+        progress: Progress,
+        (fresh, fresh_count): (Vec<Entries<'_>>, u64),
+        (keep_millis, forgets): (i64, &dyn Fn(&Entry) -> bool),
+        run: RunRecord,
+    ) -> Result<PreparedState<'_>, StateError> {
+        let failed = |error| self.dir.error("write", error);
+        let mut manifest = self.manifest.clone();
+        let (staying, merged) = choose(&manifest.runs, fresh_count, keep_millis);
+        let mut rows = fresh;
+        for run in &merged {
+            rows.push(Box::new(RunFileReader::open(&self.dir.path, run)?));
+        }
+        let mut merge = EntryMerge::start(rows)?;
+        let mut writer = RunFileWriter::create(&self.dir, manifest.next_run).map_err(failed)?;
+        while let Some(entry) = merge.next()? {
+            if entry.read_millis >= keep_millis && !forgets(&entry) {
+                writer.add(entry).map_err(failed)?;
+            }
+        }
+        manifest.runs = staying;
+        manifest.runs.push(writer.finish().map_err(failed)?);
+        manifest.runs.retain(|run| run.entries > 0);
+        manifest.next_run += 1;
+        manifest.partitions = progress.partitions;
+        manifest.files = progress.files;
+        manifest.next_place = progress.next_place;
+        manifest.history.add(run);
+        self.write_new(&manifest).map_err(failed)?;
+        Ok(PreparedState {
+            state: self,
+            manifest,
+        })
+    }
+
+    fn write_new(&self, manifest: &Manifest) -> std::io::Result<()> {
+        let mut file = self.dir.create(NEW_NAME)?;
+        self.dir.write(&mut file, &manifest.encode())?;
+        self.dir.sync(&file)
+    }
+
+    /// Drops entries from before `keep_millis`, and the places that are no longer needed for
+    /// them; returns how many entries are left.
+    pub fn prune(&mut self, keep_millis: i64) -> Result<u64, StateError> {
+        let failed = |error| self.dir.error("write", error);
+        let mut manifest = self.manifest.clone();
+        let mut rows: Vec<Entries<'_>> = Vec::new();
+        for run in &manifest.runs {
+            rows.push(Box::new(RunFileReader::open(&self.dir.path, run)?));
+        }
+        let mut merge = EntryMerge::start(rows)?;
+        let mut writer = RunFileWriter::create(&self.dir, manifest.next_run).map_err(failed)?;
+        while let Some(entry) = merge.next()? {
+            if entry.read_millis >= keep_millis {
+                writer.add(entry).map_err(failed)?;
+            }
+        }
+        let run = writer.finish().map_err(failed)?;
+        let entries = run.entries;
+        manifest.runs = [run].into_iter().filter(|run| run.entries > 0).collect();
+        manifest.next_run += 1;
+        let is_needed = |is_current, read_millis| is_current || read_millis >= keep_millis;
+        manifest
+            .partitions
+            .retain(|place| is_needed(place.is_current, place.read_millis));
+        manifest
+            .files
+            .retain(|place| is_needed(place.is_current, place.read_millis));
+        self.write_new(&manifest).map_err(failed)?;
+        PreparedState {
+            state: self,
+            manifest,
+        }
+        .commit()?;
+        Ok(entries)
+    }
+
+    /// Removes what no manifest names, as far as that goes: it is not needed.
+    fn sweep(&self) {
+        let is_named = |name: &String| {
+            let mut runs = self.manifest.runs.iter();
+            [LOCK_NAME, NAME].contains(&name.as_str())
+                || runs.any(|run| name_of(run.number) == *name)
+        };
+        let names = self.dir.names().unwrap_or_default();
+        for name in names
+            .iter()
+            .filter(|name| !is_named(name) && !is_foreign(name))
+        {
+            let _ = self.dir.remove(name);
+        }
+    }
+}
+
+impl PreparedState<'_> {
+    /// Makes the state what was prepared, at once.
+    pub fn commit(self) -> Result<(), StateError> {
+        let Self { state, manifest } = self;
+        let renamed = state.dir.rename(NEW_NAME, NAME);
+        renamed.map_err(|error| state.dir.error("write", error))?;
+        state.manifest = manifest;
+        state.sweep();
+        Ok(())
+    }
+}
+
+/// What a state is, for people.
+#[derive(Clone, Debug)]
+pub struct StateOverview {
+    /// What decides which records are the same.
+    pub spec: Vec<SpecPart>,
+    /// Partitions, and where to go on in them.
+    pub partitions: Vec<PartitionPlace>,
+    /// Files, and where to go on in them.
+    pub files: Vec<FilePlace>,
+    /// The files of entries.
+    pub runs: Vec<RunFile>,
+    /// What earlier runs came to.
+    pub history: RunHistory,
+}
+
+/// Reads what a state is, without locking it: it is replaced as a whole.
+pub fn overview(path: &Path) -> Result<StateOverview, StateError> {
+    let manifest = read_manifest(path)?;
+    Ok(StateOverview {
+        spec: manifest.spec,
+        partitions: manifest.partitions,
+        files: manifest.files,
+        runs: manifest.runs,
+        history: manifest.history,
+    })
+}
+
+/// Removes a state, whatever it is: damaged, of another version, or made with another spec.
+pub fn reset(path: &Path) -> Result<(), StateError> {
+    let dir = StateDir::new(path);
+    let names = match dir.names() {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return Err(StateError::Missing(path.to_owned()));
+        }
+        names => names.map_err(|error| dir.error("read", error))?,
+    };
+    if names.iter().any(|name| is_foreign(name)) {
+        return Err(StateError::Foreign(path.to_owned()));
+    }
+    if !names.iter().any(|name| name == NAME || name == LOCK_NAME) {
+        return Err(StateError::Missing(path.to_owned()));
+    }
+    let _lock = dir.lock()?;
+    // The manifest goes first: without it the rest is nothing.
+    for name in [NAME].into_iter().chain(names.iter().map(String::as_str)) {
+        match dir.remove(name) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(dir.error("remove", error));
+            }
+            _ => {}
+        }
+    }
+    fs::remove_dir(path).map_err(|error| dir.error("remove", error))
+}
+
+/// Returns whether a file is none of a state.
+fn is_foreign(name: &str) -> bool {
+    let stem = name.strip_suffix(".run");
+    let is_run = stem.is_some_and(|stem| stem.bytes().all(|byte| byte.is_ascii_digit()));
+    !is_run && ![LOCK_NAME, NAME, NEW_NAME].contains(&name)
+}
+
+fn read_manifest(path: &Path) -> Result<Manifest, StateError> {
+    match fs::read(path.join(NAME)) {
+        Ok(bytes) => Manifest::decode(path, &bytes),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(StateError::Missing(path.to_owned()))
+        }
+        Err(error) => Err(StateDir::new(path).error("read", error)),
+    }
+}
+
+/// Returns the manifest if it was made with this spec.
+fn checked(path: &Path, manifest: Manifest, spec: &[SpecPart]) -> Result<Manifest, StateError> {
+    if manifest.spec_hash == spec_hash(spec) {
+        return Ok(manifest);
+    }
+    let value = |parts: &[SpecPart], option: &str| {
+        let part = parts.iter().find(|part| part.option == option);
+        part.map_or_else(|| "none".to_owned(), |part| part.value.clone())
+    };
+    let options = spec.iter().chain(&manifest.spec).map(|part| &part.option);
+    let mut differing =
+        options.filter(|option| value(spec, option) != value(&manifest.spec, option));
+    let option = differing
+        .next()
+        .cloned()
+        .unwrap_or_else(|| "other options".to_owned());
+    Err(StateError::OtherSpec {
+        dir: path.to_owned(),
+        before: value(&manifest.spec, &option),
+        now: value(spec, &option),
+        option,
+    })
+}
+
+#[cfg(test)]
+mod tests;
