@@ -6,6 +6,7 @@ pub mod diagnosis;
 mod evidence_text;
 pub mod fingerprint;
 pub mod group;
+pub mod pictures;
 pub mod standing;
 pub mod summary;
 pub mod timeline;
@@ -21,6 +22,7 @@ pub use group::{
     AmountAtRisk, Cause, Confidence, DuplicateGroup, EvidenceTexts, KeyText, OccurrenceList,
     ReportedRecord, ReversedAmount, Review,
 };
+pub use pictures::{OffsetLinks, OverTime};
 pub use standing::{GroupStanding, KnownGroup, KnownGroups, KnownTotal, Standing, StandingTotal};
 pub use summary::{
     AmountTotal, AuditHeader, AuditSummary, CauseTotal, Episode, PartitionTotal, ReversalTotal,

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::finding::coverage::SkippedRecords;
 use crate::finding::group::{AmountAtRisk, Cause, Confidence};
+use crate::finding::pictures::{OffsetLinks, OverTime};
 use crate::finding::standing::StandingTotal;
 use crate::finding::timeline::Timeline;
 use crate::record::TimestampType;
@@ -179,6 +180,9 @@ pub struct Episode {
     pub amounts: Vec<AmountAtRisk>,
     /// Whether it may have gone on past the end of the range.
     pub is_ongoing: bool,
+    /// Which original each extra record repeats, for the picture; none of small episodes where
+    /// there are many.
+    pub links: OffsetLinks,
 }
 
 /// First and last of something in time, milliseconds since the epoch, both included.
@@ -257,6 +261,10 @@ pub struct AuditSummary {
     pub timeline: Timeline,
     /// What is new and what was known; nothing where nothing is asked that could have known.
     pub standing: Option<StandingTotal>,
+    /// Extra records over time by their cause, for a picture.
+    pub causes_over_time: OverTime<Cause>,
+    /// Extra records over time by their partition, for a picture; those with most alone.
+    pub partitions_over_time: OverTime<TopicPartition>,
     /// Warnings for people, such as an option that matched nothing.
     pub warnings: Vec<String>,
 }

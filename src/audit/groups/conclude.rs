@@ -114,7 +114,7 @@ impl<'a> Conclusion<'a> {
             diagnoses,
             marks,
             spool,
-            totals: Totals::new(spill_dir, plan.memory_share(16)),
+            totals: Totals::new(spill_dir, plan.memory_share(16), diagnoses.episodes()),
             sorter: BlobSorter::new(spill_dir, plan.memory_share(8)),
             encoder: Encoder::default(),
             verdict_spool: OccurrenceSpool::new(spill_dir, false),
@@ -137,7 +137,10 @@ impl<'a> Conclusion<'a> {
         let mut standing = self.standings.begin(|| group_id(&gathered))?;
         let mut majority = MajorityDiagnosis::default();
         let mut verdicts = VerdictSpool::default();
-        for detail in walk_details(&gathered.records, self.spool).skip(1) {
+        let mut details = walk_details(&gathered.records, self.spool);
+        let original = details.next().transpose()?.unwrap_or_default();
+        for detail in details {
+            let detail = detail?;
             let mark = self.next_mark()?;
             let diagnoses = self.diagnoses;
             let said = diagnoses.verdict(&mark);
@@ -154,9 +157,10 @@ impl<'a> Conclusion<'a> {
                 self.totals.keep_evidence(&diagnosis);
             }
             majority.add(said, || diagnosis.clone());
-            let detail = detail?;
             let risk = self.totals.add(&mut totals, &detail, &verdict)?;
             self.standings.add(&mut standing, risk);
+            let pictures = &mut self.totals.pictures;
+            pictures.link(verdict.episode, &original, &detail);
             verdicts.push(&verdict, &mut self.verdict_spool)?;
         }
         let most = majority.into_diagnosis();

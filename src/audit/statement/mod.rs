@@ -126,6 +126,8 @@ pub(super) fn summarize(
         records: counts.reversals,
         ..totals.reversals
     });
+    let partitions = totals.partitions(episodes);
+    let partitions_over_time = totals.pictures.partitions(&partitions);
     let summary = AuditSummary {
         verdict,
         complete,
@@ -142,11 +144,13 @@ pub(super) fn summarize(
         amounts: totals.amounts(),
         amounts_unusable: totals.amounts_unusable,
         causes: totals.causes(),
-        partitions: totals.partitions(episodes),
+        partitions,
         audited_span: counts.audited_span,
         timestamp_types: counts.timestamp_types.clone(),
         extra_span: totals.extra_span,
         timeline: totals.timeline.clone(),
+        causes_over_time: totals.pictures.causes.clone(),
+        partitions_over_time,
         warnings: warnings(plan, sources, &counts, &totals),
         reversals,
         standing: None,

@@ -4,7 +4,7 @@ use super::Run;
 use crate::diagnosis::DiagnosisContext;
 use crate::diagnosis::judge::RETRY_MILLIS_MAX;
 use crate::diagnosis::pair::TimeKind;
-use crate::finding::{Cause, Episode};
+use crate::finding::{Cause, Episode, OffsetLinks};
 
 /// Offsets to the end of a partition within which a run may have been cut off by it: markers.
 const RUN_END_OFFSETS: i64 = 2;
@@ -17,7 +17,7 @@ const END_MILLIS: i64 = 60_000;
 
 /// Returns the episodes, most extra records first, and the number of each run's episode.
 ///
-/// Groups and amounts are left for whoever walks the groups to fill in.
+/// Groups, amounts and links are left for whoever walks the groups to fill in.
 pub(crate) fn episodes(
     runs: &[Run],
     causes: &[Cause],
@@ -73,6 +73,7 @@ fn episode(id: u64, run: &Run, cause: Cause, context: &DiagnosisContext) -> Epis
         extra_offsets: run.extra_offsets.clone(),
         amounts: Vec::new(),
         is_ongoing: is_ongoing(run, context),
+        links: OffsetLinks::default(),
     }
 }
 

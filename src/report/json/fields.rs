@@ -18,6 +18,7 @@ use crate::finding::KeyText;
 use crate::finding::PartitionCoverage;
 use crate::finding::ReportedRecord;
 use crate::report::json::output::JsonOutput;
+use crate::report::json::pictures;
 use crate::report::json::summary::{amount_at_risk, amounts_at_risk};
 
 /// Version of the fields, a number that only grows.
@@ -167,7 +168,8 @@ pub(in crate::report) fn episode<W: Write>(
     json.member("original_topic", &episode.original_topic)?;
     json.member("original_partition", &episode.original_partition)?;
     amounts_at_risk(json, &episode.amounts)?;
-    json.member("ongoing", &episode.is_ongoing)
+    json.member("ongoing", &episode.is_ongoing)?;
+    pictures::links(json, episode)
 }
 
 fn offsets<W: Write>(

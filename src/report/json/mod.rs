@@ -3,6 +3,7 @@
 mod fields;
 mod lines;
 mod output;
+mod pictures;
 mod summary;
 
 pub use lines::JsonlReport;
@@ -141,7 +142,14 @@ mod tests {
         r#""extra_records":3,"amounts":[{"currency":"USD","extra":"57.75","#,
         r#""reversed":"0.00","net":"57.75"}]}],"timeline":{"step_minutes":1,"steps":["#,
         r#"{"start":"2026-01-15T02:41:00.000Z","extra_records":1},"#,
-        r#"{"start":"2026-01-15T02:52:00.000Z","extra_records":2}]},"new_groups":null,"#,
+        r#"{"start":"2026-01-15T02:52:00.000Z","extra_records":2}]},"#,
+        r#""causes_over_time":{"step_seconds":5,"steps":[{"start":"2026-01-15T02:41:05.000Z","#,
+        r#""cause":"producer-retry","extra_records":1},{"start":"2026-01-15T02:52:40.000Z","#,
+        r#""cause":"producer-retry","extra_records":2}]},"#,
+        r#""partitions_over_time":{"step_seconds":5,"steps":[{"#,
+        r#""start":"2026-01-15T02:41:05.000Z","topic":"charges","partition":1,"#,
+        r#""extra_records":1},{"start":"2026-01-15T02:52:40.000Z","topic":"charges","#,
+        r#""partition":1,"extra_records":2}]},"new_groups":null,"#,
         r#""new_extra_records":null,"known_groups":null,"known_extra_records":null,"#,
         r#""gone_groups":null,"new_amounts":null,"known_by":null},"#,
         "\n",
@@ -162,10 +170,12 @@ mod tests {
         r#""extra_offsets":{"start":88646,"end":88682},"original_topic":"charges","#,
         r#""original_partition":1,"amounts":[{"currency":"USD","extra":"19.25","#,
         r#""reversed":"0.00","net":"19.25"}],"#,
-        r#""ongoing":false},{"id":2,"cause":"producer-retry","topic":null,"#,
+        r#""ongoing":false,"links":[{"original_offset":88610,"extra_offset":88646}]},"#,
+        r#"{"id":2,"cause":"producer-retry","topic":null,"#,
         r#""partition":null,"groups":1,"extra_records":1,"first_timestamp":null,"#,
         r#""last_timestamp":null,"original_offsets":null,"extra_offsets":null,"#,
-        r#""original_topic":null,"original_partition":null,"amounts":[],"ongoing":true}],"#,
+        r#""original_topic":null,"original_partition":null,"amounts":[],"ongoing":true,"#,
+        r#""links":[]}],"#,
         "\n",
         r#""groups":["#,
         "\n",
@@ -234,6 +244,7 @@ mod tests {
             extra_offsets: None,
             amounts: Vec::new(),
             is_ongoing: true,
+            links: crate::finding::OffsetLinks::default(),
             ..sample.episodes[0].clone()
         });
         assert_eq!(written(&sample, false), DOCUMENT);

@@ -11,6 +11,7 @@ use crate::finding::ReversalTotal;
 use crate::finding::StandingTotal;
 use crate::finding::Timeline;
 use crate::report::json::output::JsonOutput;
+use crate::report::json::pictures;
 
 const MINUTE_MILLIS: i64 = 60_000;
 
@@ -44,6 +45,7 @@ pub(in crate::report) fn summary<W: Write>(
     top_subjects(json, summary)?;
     partition_totals(json, summary)?;
     per_minute(json, &summary.timeline)?;
+    pictures::pictures(json, summary)?;
     standing(json, summary.standing.as_ref())
 }
 

@@ -24,6 +24,8 @@ use crate::finding::EvidenceTexts;
 use crate::finding::GapReason;
 use crate::finding::KeyText;
 use crate::finding::OffsetGap;
+use crate::finding::OffsetLinks;
+use crate::finding::OverTime;
 use crate::finding::PartitionCoverage;
 use crate::finding::PartitionTotal;
 use crate::finding::ReportedRecord;
@@ -219,6 +221,8 @@ fn batch_evidence() -> Vec<String> {
 
 /// An episode of one extra record in `charges-1`.
 fn episode(id: u64, seconds: i64, originals: Range<i64>, extras: Range<i64>) -> Episode {
+    let mut links = OffsetLinks::default();
+    links.add(originals.start, extras.start);
     Episode {
         id,
         cause: Cause::ProducerRetry,
@@ -234,6 +238,7 @@ fn episode(id: u64, seconds: i64, originals: Range<i64>, extras: Range<i64>) -> 
         extra_offsets: Some(extras),
         amounts: vec![dollars("19.25")],
         is_ongoing: false,
+        links,
     }
 }
 
@@ -312,8 +317,18 @@ fn summary() -> AuditSummary {
         extra_span: Some(span(667_218, 1_364_000)),
         timeline: timeline(&[(11, 1), (22, 2)]),
         standing: None,
+        causes_over_time: over_time(Cause::ProducerRetry),
+        partitions_over_time: over_time(topic_partition(1)),
         warnings: Vec::new(),
     }
+}
+
+/// The same counts as in the timeline.
+fn over_time<K: Clone + Ord>(of: K) -> OverTime<K> {
+    let mut over_time = OverTime::default();
+    over_time.add(START_MILLIS / 1_000 + 11 * 60 + 7, of.clone(), 1);
+    over_time.add(START_MILLIS / 1_000 + 22 * 60 + 44, of, 2);
+    over_time
 }
 
 /// Counts by minutes after the start.

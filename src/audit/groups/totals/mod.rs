@@ -1,5 +1,6 @@
 //! Sums over all groups: extra records, amounts, subjects, partitions, minutes.
 
+mod pictures;
 mod risk;
 mod subjects;
 
@@ -12,6 +13,7 @@ use rust_decimal::Decimal;
 use crate::audit::AuditError;
 use crate::audit::detail::{AmountText, Detail};
 use crate::audit::groups::group_builder::GatheredGroup;
+use crate::audit::groups::totals::pictures::Pictures;
 pub(super) use crate::audit::groups::totals::risk::{Risk, RiskSums};
 use crate::audit::groups::totals::subjects::{SubjectTotals, Subjects};
 use crate::audit::groups::verdicts::Verdict;
@@ -135,6 +137,7 @@ pub(in crate::audit) struct Totals {
     pub(in crate::audit) amounts_unusable: u64,
     pub(in crate::audit) extra_span: Option<TimeSpan>,
     pub(in crate::audit) timeline: Timeline,
+    pub(in crate::audit) pictures: Pictures,
     /// Reversals of the groups.
     pub(in crate::audit) reversals: ReversalTotal,
     /// Amounts that are numbers and could not be added exactly.
@@ -151,7 +154,11 @@ pub(in crate::audit) struct Totals {
 }
 
 impl Totals {
-    pub(in crate::audit) fn new(spill_dir: &Path, memory_bytes: usize) -> Self {
+    pub(in crate::audit) fn new(
+        spill_dir: &Path,
+        memory_bytes: usize,
+        largest_episodes: &[Episode],
+    ) -> Self {
         Self {
             groups: 0,
             extra_records: 0,
@@ -161,6 +168,7 @@ impl Totals {
             amounts_unusable: 0,
             extra_span: None,
             timeline: Timeline::default(),
+            pictures: Pictures::new(largest_episodes),
             reversals: ReversalTotal::default(),
             amounts_left_out: 0,
             has_overflow: false,
@@ -193,15 +201,13 @@ impl Totals {
         let is_new = group.episodes.insert(verdict.episode);
         let episode = self.episodes.entry(verdict.episode).or_default();
         self.has_overflow |= !episode.add(is_new, risk);
-        if let Some((topic, partition)) = extra.topic.as_deref().zip(extra.partition) {
-            let topic_partition = TopicPartition {
-                topic: topic.into(),
-                partition,
-            };
-            let is_new = group.partitions.insert(topic_partition.clone());
-            let damage = self.partitions.entry(topic_partition).or_default();
+        let place = place_of(extra);
+        if let Some(place) = &place {
+            let is_new = group.partitions.insert(place.clone());
+            let damage = self.partitions.entry(place.clone()).or_default();
             self.has_overflow |= !damage.add(is_new, risk);
         }
+        self.pictures.add(extra, verdict.cause, place);
         if let Some(millis) = extra.timestamp_millis {
             self.timeline.add(millis.div_euclid(MILLIS_PER_MINUTE), 1);
             self.extra_span = Some(TimeSpan::including(self.extra_span, millis));
@@ -336,6 +342,7 @@ impl Totals {
                 episode.groups = damage.groups;
                 episode.amounts = damage.sums.at_risk();
             }
+            self.pictures.complete_episode(episode);
         }
         if self.amounts().len() == 1 {
             let net = |episode: &Episode| {
@@ -377,4 +384,11 @@ impl Totals {
         let is_one_currency = self.amounts().len() == 1;
         self.subjects.finish(is_one_currency)
     }
+}
+
+fn place_of(extra: &Detail) -> Option<TopicPartition> {
+    Some(TopicPartition {
+        topic: extra.topic.as_deref()?.into(),
+        partition: extra.partition?,
+    })
 }
