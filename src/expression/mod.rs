@@ -1,6 +1,7 @@
 //! Expressions over records, in the Common Expression Language: what `--where` asks.
 
 mod nesting;
+mod plain;
 mod references;
 mod values;
 
@@ -16,6 +17,7 @@ use crate::expression::nesting::DEPTH_MAX;
 use crate::expression::nesting::STACK_BYTES;
 use crate::expression::nesting::TEXT_BYTES_MAX;
 use crate::expression::nesting::too_deep;
+use crate::expression::plain::Plain;
 use crate::expression::references::References;
 use crate::expression::values::Variable;
 use crate::record::{FieldPath, FieldValue};
@@ -88,6 +90,7 @@ pub struct Expression {
     program: Arc<Program>,
     paths: Vec<FieldPath>,
     variables: Vec<Variable>,
+    plain: Option<Plain>,
 }
 
 impl PartialEq for Expression {
@@ -130,6 +133,7 @@ impl Expression {
         let references = References::of(&program, source)?;
         let variables = values::variables(&references.paths);
         Ok(Self {
+            plain: Plain::of(program.expression(), &references.paths),
             source: source.to_owned(),
             program: Arc::new(program),
             paths: references.paths,
@@ -175,6 +179,14 @@ impl Evaluator {
 
     /// Returns whether a record matches; `values` are those at the paths of the expression.
     pub fn matches(&self, values: &[FieldValue<'_>]) -> Result<bool, Fault> {
+        let plain = self.expression.plain.as_ref();
+        match plain.and_then(|plain| plain.answer(values)) {
+            Some(answer) => Ok(answer),
+            None => self.evaluated(values),
+        }
+    }
+
+    fn evaluated(&self, values: &[FieldValue<'_>]) -> Result<bool, Fault> {
         let mut scope = self.context.new_inner_scope();
         for variable in &self.expression.variables {
             if let Some(value) = variable.value(values)? {

@@ -128,36 +128,49 @@ impl Walk<'_> {
     }
 
     fn path(&mut self, root: &str, id: u64, steps: Vec<PathStep>) -> Result<(), ExpressionError> {
-        let (root, steps) = match root {
-            "value" => (Root::Value, steps),
-            "key" => (Root::Key, steps),
-            "topic" => (Root::Topic, Vec::new()),
-            "partition" => (Root::Partition, Vec::new()),
-            "offset" => (Root::Offset, Vec::new()),
-            "timestamp" => (Root::Timestamp, Vec::new()),
-            "headers" => match steps.into_iter().next() {
-                Some(PathStep::Member(name)) => (Root::Header(name), Vec::new()),
-                Some(PathStep::Item(_)) | None => {
-                    let message = "`headers` is known by name only: headers.NAME";
-                    return Err(self.error(id, message.to_owned()));
-                }
-            },
-            unknown => {
-                let names = VARIABLES.join(", ");
-                let message = format!(
-                    "there is no variable `{unknown}`, only {names}; \
-                     a field of the value is value.{unknown}"
-                );
-                return Err(self.error(id, message));
-            }
-        };
-        self.paths.push(FieldPath { root, steps });
-        Ok(())
+        if let Some(path) = path_below(root, steps) {
+            self.paths.push(path);
+            return Ok(());
+        }
+        if root == "headers" {
+            let message = "`headers` is known by name only: headers.NAME";
+            return Err(self.error(id, message.to_owned()));
+        }
+        let names = VARIABLES.join(", ");
+        let message = format!(
+            "there is no variable `{root}`, only {names}; a field of the value is value.{root}"
+        );
+        Err(self.error(id, message))
     }
 
     fn error(&self, id: u64, message: String) -> ExpressionError {
         ExpressionError::at_part(self.program, self.source, id, message)
     }
+}
+
+/// Returns the field that an expression is, if it is no more than that.
+pub(super) fn field_path(expression: &IdedExpr) -> Option<FieldPath> {
+    let (root, _, mut steps) = path_of(expression)?;
+    steps.reverse();
+    path_below(root, steps)
+}
+
+/// Returns the path from a variable, if there is such a variable, and it is known by that.
+fn path_below(root: &str, steps: Vec<PathStep>) -> Option<FieldPath> {
+    let (root, steps) = match root {
+        "value" => (Root::Value, steps),
+        "key" => (Root::Key, steps),
+        "topic" => (Root::Topic, Vec::new()),
+        "partition" => (Root::Partition, Vec::new()),
+        "offset" => (Root::Offset, Vec::new()),
+        "timestamp" => (Root::Timestamp, Vec::new()),
+        "headers" => match steps.into_iter().next()? {
+            PathStep::Member(name) => (Root::Header(name), Vec::new()),
+            PathStep::Item(_) => return None,
+        },
+        _ => return None,
+    };
+    Some(FieldPath { root, steps })
 }
 
 /// Returns the name that a chain of members starts with, its node, and the steps, last first.
