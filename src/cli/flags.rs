@@ -6,6 +6,8 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::cli::config::ConfigFlags;
+use crate::cli::config::check::CheckFlags;
 use crate::cli::explain::ExplainFlags;
 use crate::cli::help;
 use crate::cli::schema::SchemaFlags;
@@ -40,6 +42,9 @@ pub enum CommandFlags {
     /// Lose acknowledgements inside an embedded broker, then audit what comes of it
     #[command(after_help = help::DEMO_END)]
     Demo(DemoFlags),
+    /// Check a file of audits, and show each as the scan that it amounts to
+    #[command(after_help = help::CHECK_END)]
+    Check(CheckFlags),
     /// Print a completion script for a shell
     Completions(CompletionsFlags),
     /// Print the manual page
@@ -73,6 +78,9 @@ pub struct ScanFlags {
     /// What may be used.
     #[command(flatten)]
     pub limits: LimitFlags,
+    /// What is not typed.
+    #[command(flatten)]
+    pub config: ConfigFlags,
 }
 
 /// Where the records are.
@@ -441,6 +449,8 @@ mod tests {
             "--fail-on",
             "--stall-timeout",
             "--late",
+            "--audit",
+            "--config",
             "--max-rate",
             "--dry-run",
             "-r, --schema-registry",
@@ -509,6 +519,8 @@ mod tests {
             "scan --allow-undecodable -1",
             "scan --top 1 --top 2",
             "scan --show-values --redact hash",
+            "check --config a --schema",
+            "check x",
             "scan --from",
             "audit",
             "completions",

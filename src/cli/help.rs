@@ -28,6 +28,8 @@ Examples:
     dupaudit scan ledger.jsonl --by charge_id --amount amount --reversal 'value.type == \"refund\"'
   The same record but for when it was sent, at most ten minutes apart:
     dupaudit scan sent.jsonl --by value --ignore sent_at --map timestamp=sent_at --within 10m
+  What `[audit.charges]` in dupaudit.toml says, but for today:
+    dupaudit scan --audit charges --from -24h
   A nightly job that reads the report:
     dupaudit scan -F prod.conf -t charges --from -1d --by charge_id -q -o - --output-format json
 
@@ -38,7 +40,12 @@ Exit codes:
      not exist; nothing was audited
   3  no duplicates in what was read, but coverage is incomplete
   4  the audit failed: broker unreachable or refusing, output not written, internal error
---fail-on turns what it leaves out into 0.";
+--fail-on turns what it leaves out into 0.
+
+Variables:
+  DUPAUDIT_NAME sets --name where it is not typed: DUPAUDIT_LOOK_BACK=1h, DUPAUDIT_QUIET=true.
+  Options that are repeatable have one value a line there. Flags go before variables, these
+  before the file, and the audit before its [defaults]; each replaces the option whole.";
 
 /// End of `dupaudit explain --help`.
 pub const EXPLAIN_END: &str = "\
@@ -52,6 +59,31 @@ Exit codes:
   0  the group was shown; records that are gone are said to be
   2  there is no such report, group, file or topic
   4  the broker is unreachable or refuses, or a file cannot be read";
+
+/// End of `dupaudit check --help`.
+pub const CHECK_END: &str = "\
+Examples:
+  What would be run, and whether it could be:
+    dupaudit check
+  Completion and errors in an editor, with `#:schema dupaudit.schema.json` in the file:
+    dupaudit check --schema > dupaudit.schema.json
+
+A file:
+  [defaults]                        # what every audit has that does not say otherwise
+  brokers = \"kafka-1:9092\"
+
+  [audit.charges]                   # dupaudit scan --audit charges
+  topic = \"charges\"
+  by = [\"charge_id\"]
+  from = \"-24h\"
+  output = \"charges.json\"
+
+Every option of `scan` is a key, by its long name; `files` are the files, and `property.NAME` is
+-X NAME=VALUE. Relative paths are taken from where the file is.
+
+Exit codes:
+  0  every audit could be run
+  2  something is wrong; all of it is told";
 
 /// End of `dupaudit demo --help`.
 pub const DEMO_END: &str = "\

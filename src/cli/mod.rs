@@ -1,5 +1,6 @@
 //! What the user typed → Command, and what it came to → exit code.
 
+pub mod config;
 pub mod exit_code;
 pub mod explain;
 pub mod flags;
@@ -60,7 +61,13 @@ fn report_panic(panic: &panic::PanicHookInfo<'_>) {
 
 /// Returns the exit code; `fail_on` learns what counts as soon as it is known.
 fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
-    let flags = match Flags::try_parse_from(arguments) {
+    let arguments = match config::effective(arguments, &variable) {
+        Ok(arguments) => arguments,
+        Err(errors) => {
+            return print_usage_errors(&mut Messages::new(io::stderr(), false), &errors);
+        }
+    };
+    let flags = match Flags::try_parse_from(&arguments) {
         Ok(flags) => flags,
         Err(error) => return print_clap_error(&error),
     };
@@ -68,15 +75,12 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         CommandFlags::Scan(scan) => scan.output.quiet,
         CommandFlags::Explain(explain) => explain.quiet,
         CommandFlags::Demo(demo) => demo.quiet,
-        CommandFlags::Completions(_) | CommandFlags::Man => false,
+        CommandFlags::Check(_) | CommandFlags::Completions(_) | CommandFlags::Man => false,
     };
     let mut messages = Messages::new(io::stderr(), is_quiet);
-    let command = match resolve_command(&flags, arguments) {
+    let command = match resolve_command(&flags, &arguments) {
         Ok(command) => command,
-        Err(error) => {
-            messages.usage_error(&error);
-            return exit_code::USAGE;
-        }
+        Err(errors) => return print_usage_errors(&mut messages, &errors),
     };
     if let Command::Scan(scan) = &command {
         fail_on.set(scan.fail_on);
@@ -88,6 +92,13 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
             exit_code::of_error(error.kind, fail_on.get())
         }
     }
+}
+
+fn print_usage_errors(messages: &mut Messages<io::Stderr>, errors: &[UsageError]) -> u8 {
+    for error in errors {
+        messages.usage_error(error);
+    }
+    exit_code::USAGE
 }
 
 /// Prints a help text or an error in clap's own style; errors may repeat what was typed.
@@ -114,7 +125,8 @@ fn print_clap_error(error: &clap::Error) -> u8 {
     exit_code::USAGE
 }
 
-fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, UsageError> {
+/// Returns what to do, or everything that is wrong with how it is asked for.
+fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec<UsageError>> {
     let context = RunContext {
         command_line: command_line(arguments),
         now_millis: now_millis(),
@@ -122,7 +134,7 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Usa
         memory_bytes: machine::memory_bytes(),
         threads: machine::threads(),
     };
-    match &flags.command {
+    let resolved = match &flags.command {
         CommandFlags::Scan(scan) => {
             resolve::scan(scan, context).map(|scan| Command::Scan(Box::new(scan)))
         }
@@ -130,13 +142,17 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Usa
             explain::resolve(explain, context).map(|of| Command::Explain(Box::new(of)))
         }
         CommandFlags::Demo(demo) => Ok(Command::Demo(resolve::demo(demo, context))),
+        CommandFlags::Check(flags) => {
+            return config::check::check(flags, &context).map(Command::Print);
+        }
         CommandFlags::Completions(completions) => {
             Ok(Command::Print(generated::completions(completions.shell)))
         }
         CommandFlags::Man => generated::manual()
             .map(Command::Print)
             .map_err(|error| UsageError::new(error.to_string())),
-    }
+    };
+    resolved.map_err(|error| vec![error])
 }
 
 /// Returns the command line for the report: without the program's path, secrets masked.

@@ -3,6 +3,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | `cases` | every folder of `fixtures/cases` |
+//! | `configuration` | files of audits, their JSON Schema, and units that run them nightly |
 //! | `demo` | the demo finds the duplicates that it made |
 //! | `explain` | one group, its records read again side by side |
 //! | `faults` | brokers and networks at fault: a result is exact or says what it lacks |
@@ -30,6 +31,7 @@
 #[expect(dead_code, reason = "tests of single modules use the rest")]
 mod batch_encoder;
 mod cases;
+mod configuration;
 #[cfg(feature = "kafka")]
 mod demo;
 mod explain;

@@ -107,7 +107,12 @@ fn copy_examples(workspace: &Workspace) {
     std::os::unix::fs::symlink(fixtures.join("values"), values).unwrap();
     let examples = workspace.path().join("fixtures/examples");
     fs::create_dir_all(&examples).unwrap();
-    for name in ["charges.jsonl", "charges.csv", "charges.kcat.jsonl"] {
+    for name in [
+        "charges.jsonl",
+        "charges.csv",
+        "charges.kcat.jsonl",
+        "dupaudit.toml",
+    ] {
         let from = package().join("fixtures/examples").join(name);
         fs::copy(from, examples.join(name)).unwrap();
     }

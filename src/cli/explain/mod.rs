@@ -140,6 +140,7 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
         Ok(
             CommandFlags::Explain(_)
             | CommandFlags::Demo(_)
+            | CommandFlags::Check(_)
             | CommandFlags::Completions(_)
             | CommandFlags::Man,
         ) => Err(unknown("is no scan")),

@@ -1,14 +1,13 @@
 //! Parquet and Avro files that other people's libraries write in the test are read value by value.
 
 use std::fs;
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 
 use dupaudit::record::{RecordBlock, SplitId};
 use dupaudit::source::file::{FileOpener, FileOptions};
 use dupaudit::source::{RecordSource, SplitCoverage, StopFlag};
 
+use crate::support::python::{python, run};
 use crate::support::{Workspace, or_skip};
 
 /// What writes Parquet and Avro, and the codecs that they need for it.
@@ -18,37 +17,6 @@ const PACKAGES: [&str; 4] = [
     "cramjam==2.14.0",
     "backports.zstd==1.8.0",
 ];
-
-/// Returns a Python that has the packages, which pip fetches the first time.
-fn python() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-writers");
-    let text = |error: std::io::Error| error.to_string();
-    fs::create_dir_all(&folder).map_err(text)?;
-    let lock = File::create(folder.join("lock")).map_err(text)?;
-    lock.lock().map_err(text)?;
-    let python = folder.join("venv/bin/python");
-    let is_done = folder.join("done");
-    if !is_done.exists() {
-        let venv = folder.join("venv").display().to_string();
-        run("python3", &["-m", "venv", "--clear", &venv])?;
-        let install = ["-m", "pip", "install", "-q", "--only-binary", ":all:"];
-        let arguments = [&install[..], &PACKAGES].concat();
-        run(&python.display().to_string(), &arguments)?;
-        File::create(is_done).map_err(text)?;
-    }
-    Ok(python)
-}
-
-fn run(program: &str, arguments: &[&str]) -> Result<(), String> {
-    let mut command = Command::new(program);
-    let output = command.args(arguments).stdin(Stdio::null()).output();
-    let output = output.map_err(|error| format!("`{program}`: {error}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(format!("`{program} {}`: {said}", arguments.join(" ")))
-}
 
 /// Reads a file in both passes, and returns its values as lines and what was said of it.
 fn read(path: &Path, chunk_bytes: usize) -> (String, String) {
@@ -97,7 +65,7 @@ fn push_lines(block: &RecordBlock, lines: &mut String) {
 
 #[test]
 fn what_pyarrow_and_fastavro_write_is_read_value_by_value() {
-    let Some(python) = or_skip(python()) else {
+    let Some(python) = or_skip(python("writers", &PACKAGES)) else {
         return;
     };
     let workspace = Workspace::new();
