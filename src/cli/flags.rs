@@ -10,6 +10,7 @@ use crate::cli::config::ConfigFlags;
 use crate::cli::config::check::CheckFlags;
 use crate::cli::explain::ExplainFlags;
 use crate::cli::help;
+use crate::cli::output::{OutputFlags, StoredReportFlags};
 use crate::cli::schema::SchemaFlags;
 use crate::source::file::FileFormat;
 
@@ -39,6 +40,9 @@ pub enum CommandFlags {
     /// Read the records of one reported group again and lay them side by side, with the cause
     #[command(after_help = help::EXPLAIN_END)]
     Explain(Box<ExplainFlags>),
+    /// Render a stored JSON report again, for people or in another format
+    #[command(after_help = help::REPORT_END)]
+    Report(StoredReportFlags),
     /// Lose acknowledgements inside an embedded broker, then audit what comes of it
     #[command(after_help = help::DEMO_END)]
     Demo(DemoFlags),
@@ -233,38 +237,6 @@ pub struct ImpactFlags {
     pub amount_unit: Option<AmountUnitFlag>,
 }
 
-/// What is written, and where.
-#[derive(Args, Debug)]
-#[command(next_help_heading = "Output")]
-pub struct OutputFlags {
-    /// Write a report with every group, by its extension `.csv`, `.json` or `.jsonl`; `-` for
-    /// standard output (repeatable)
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
-        allow_negative_numbers = true)]
-    pub output: Vec<PathBuf>,
-    /// Format of `-o -`
-    #[arg(long, value_name = "FORMAT", value_enum)]
-    pub output_format: Option<OutputFormatFlag>,
-    /// What one row of a CSV report stands for: a record, a group, or an episode
-    #[arg(long, value_name = "ROWS", value_enum, default_value = "records")]
-    pub rows: RowsFlag,
-    /// Groups in the report for people; 0 for totals only
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub top: usize,
-    /// Leave CSV cells alone that a spreadsheet would run as a formula
-    #[arg(long)]
-    pub csv_raw: bool,
-    /// Show the values of records
-    #[arg(long, conflicts_with = "redact")]
-    pub show_values: bool,
-    /// Replace dedup keys and subjects by keyed hashes
-    #[arg(long, value_name = "HOW", value_enum)]
-    pub redact: Option<RedactFlag>,
-    /// No progress, no hints; the report stays
-    #[arg(short, long)]
-    pub quiet: bool,
-}
-
 /// What may be used of the machine.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Limits")]
@@ -353,42 +325,6 @@ pub enum AmountUnitFlag {
     /// Such as cents, by the currency's ISO 4217 exponent.
     #[value(help = None)]
     Minor,
-}
-
-/// Values of `--output-format`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormatFlag {
-    /// Comma-separated cells.
-    #[value(help = None)]
-    Csv,
-    /// One JSON document.
-    #[value(help = None)]
-    Json,
-    /// One JSON document a line.
-    #[value(help = None)]
-    Jsonl,
-}
-
-/// Values of `--rows`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RowsFlag {
-    /// One row for each occurrence.
-    #[value(help = None)]
-    Records,
-    /// One row for each group.
-    #[value(help = None)]
-    Groups,
-    /// One row for each episode.
-    #[value(help = None)]
-    Episodes,
-}
-
-/// Values of `--redact`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RedactFlag {
-    /// A keyed hash of the text.
-    #[value(help = None)]
-    Hash,
 }
 
 #[cfg(test)]
@@ -544,6 +480,6 @@ mod tests {
         };
         assert_eq!(scan.range.from.as_deref(), Some("-2h"));
         assert_eq!(scan.range.to.as_deref(), Some("-90m"));
-        assert_eq!(scan.output.output, [PathBuf::from("-10")]);
+        assert_eq!(scan.output.render.output, [PathBuf::from("-10")]);
     }
 }

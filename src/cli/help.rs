@@ -85,6 +85,19 @@ Exit codes:
   0  every audit could be run
   2  something is wrong; all of it is told";
 
+/// End of `dupaudit report --help`.
+pub const REPORT_END: &str = "\
+Examples:
+  The first screen of last night's report:
+    dupaudit report night.json
+  The same duplicates as a CSV with one row for each group:
+    dupaudit report night.json --rows groups -o night.csv
+
+Exit codes:
+  0  the report was rendered, whatever it says
+  2  there is no such report, or it is damaged
+  4  what was rendered cannot be written";
+
 /// End of `dupaudit demo --help`.
 pub const DEMO_END: &str = "\
 The demo needs no server. It exits 0 if it found exactly the duplicates that it made, else 4.";

@@ -8,6 +8,7 @@ pub mod generated;
 pub mod help;
 pub mod machine;
 pub mod message;
+pub mod output;
 pub mod resolve;
 pub mod schema;
 pub mod secret;
@@ -74,6 +75,7 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
     let is_quiet = match &flags.command {
         CommandFlags::Scan(scan) => scan.output.quiet,
         CommandFlags::Explain(explain) => explain.quiet,
+        CommandFlags::Report(report) => report.quiet,
         CommandFlags::Demo(demo) => demo.quiet,
         CommandFlags::Check(_) | CommandFlags::Completions(_) | CommandFlags::Man => false,
     };
@@ -141,6 +143,7 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec
         CommandFlags::Explain(explain) => {
             explain::resolve(explain, context).map(|of| Command::Explain(Box::new(of)))
         }
+        CommandFlags::Report(report) => resolve::stored_report(report).map(Command::Report),
         CommandFlags::Demo(demo) => Ok(Command::Demo(resolve::demo(demo, context))),
         CommandFlags::Check(flags) => {
             return config::check::check(flags, &context).map(Command::Print);
@@ -171,7 +174,7 @@ fn execute(
         Command::Scan(_) | Command::Explain(_) | Command::Demo(_) => signals::install()
             .context("take over SIGINT and SIGTERM")
             .map_err(CommandError::failed)?,
-        Command::Print(_) => StopFlag::default(),
+        Command::Report(_) | Command::Print(_) => StopFlag::default(),
     };
     let mut stdout = BufWriter::new(io::stdout());
     let mut surroundings = Surroundings {

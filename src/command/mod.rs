@@ -5,6 +5,7 @@ mod dry_run;
 pub mod explain;
 pub mod print;
 mod progress;
+mod reports;
 pub mod scan;
 mod schemas;
 mod sources;
@@ -32,6 +33,8 @@ pub enum Command {
     Scan(Box<ScanCommand>),
     /// Lays the records of one reported group side by side.
     Explain(Box<ExplainCommand>),
+    /// Renders a stored report again.
+    Report(StoredReportCommand),
     /// Loses acknowledgements in an embedded broker, then audits what comes of it.
     Demo(DemoCommand),
     /// Prints a text made from the command line's own definition: completions, the manual page.
@@ -67,6 +70,17 @@ pub struct ScanCommand {
     pub command_line: Vec<String>,
     /// Start of the run, milliseconds since the epoch; relative times count from it.
     pub started_at_millis: i64,
+}
+
+/// A stored report to render again, as asked for.
+#[derive(Debug)]
+pub struct StoredReportCommand {
+    /// The report; `-` is standard input.
+    pub path: PathBuf,
+    /// Reports beside, or instead of, the one for people.
+    pub outputs: Vec<OutputRequest>,
+    /// How reports are written.
+    pub report: ReportOptions,
 }
 
 /// The demo as asked for.
@@ -273,6 +287,7 @@ pub fn run(
         Command::Scan(scan) if scan.is_dry_run => dry_run::run(scan, surroundings),
         Command::Scan(scan) => scan::run(scan, surroundings),
         Command::Explain(explain) => explain::run(explain, surroundings),
+        Command::Report(report) => reports::stored::run(report, surroundings),
         Command::Demo(demo) => demo::run(demo, surroundings),
         Command::Print(text) => print::run(text, surroundings),
     }

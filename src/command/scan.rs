@@ -5,6 +5,7 @@ use anyhow::Context;
 use crate::audit;
 use crate::audit::{Audit, AuditContext, AuditError, AuditProgress};
 use crate::command::progress;
+use crate::command::reports::{self, ReportsRequest};
 use crate::command::schemas;
 use crate::command::sources;
 use crate::command::targets;
@@ -12,14 +13,8 @@ use crate::command::{CommandError, Message, Outcome};
 use crate::command::{ScanCommand, Surroundings};
 use crate::finding::AuditHeader;
 use crate::finding::AuditSummary;
-use crate::report::{
-    Redaction, ReportFormat, ReportHead, ReportOptions, ReportWriter, Reports, Style,
-    TerminalOptions, TerminalReport, report_writer, terminal_columns,
-};
+use crate::report::{Redaction, ReportHead, ReportWriter};
 use crate::source::Bound;
-
-/// Columns of a report that goes to no terminal.
-const DEFAULT_COLUMNS: usize = 100;
 
 /// What to do where what does not fit into memory cannot be kept on disk.
 const SPACE_HINT: &str = "what does not fit into --memory goes to temporary files: give more \
@@ -110,7 +105,13 @@ fn write_reports(
         .transpose()
         .context("make a key for --redact")
         .map_err(CommandError::failed)?;
-    let mut reports = open_reports(scan, surroundings)?;
+    let request = ReportsRequest {
+        outputs: &scan.outputs,
+        options: scan.report,
+        shows_values: scan.plan.show_values,
+        json_report: None,
+    };
+    let mut reports = reports::open(&request, surroundings)?;
     let redacted = redaction
         .as_ref()
         .map(|redaction| redaction.redact_summary(audit.summary.clone()));
@@ -130,60 +131,6 @@ fn write_reports(
     }
     reports.end().map_err(CommandError::failed)?;
     reports.commit().map_err(CommandError::failed)
-}
-
-fn open_reports<'s>(
-    scan: &ScanCommand,
-    surroundings: &'s mut Surroundings<'_>,
-) -> Result<Reports<'s>, CommandError> {
-    let options = ReportOptions {
-        rows: scan.report.rows,
-        csv_raw: scan.report.is_csv_raw,
-        show_values: scan.plan.show_values,
-    };
-    let mut reports = Reports::new();
-    for output in &scan.outputs {
-        if let Some(path) = &output.path {
-            reports
-                .add_file(path, output.format, options)
-                .map_err(CommandError::failed)?;
-        }
-    }
-    let style = if surroundings.is_stdout_terminal && surroundings.allows_color {
-        Style::Bold
-    } else {
-        Style::Plain
-    };
-    let terminal = TerminalOptions {
-        width: report_width(surroundings),
-        top: scan.report.top,
-        style,
-        hints: !scan.report.is_quiet,
-    };
-    let mut files = scan.outputs.iter().filter_map(|output| {
-        let path = output.path.as_ref()?;
-        (output.format == ReportFormat::Json).then(|| path.display().to_string())
-    });
-    let json_report = files.next();
-    let on_stdout = scan.outputs.iter().find(|output| output.path.is_none());
-    let stdout = &mut *surroundings.stdout;
-    reports.add_stdout(match on_stdout {
-        Some(output) => report_writer(output.format, Box::new(stdout), options),
-        None => Box::new(TerminalReport::new(stdout, terminal).beside_json(json_report)),
-    });
-    Ok(reports)
-}
-
-pub(super) fn report_width(surroundings: &Surroundings<'_>) -> usize {
-    let of_terminal = if surroundings.is_stdout_terminal {
-        terminal_columns()
-    } else {
-        None
-    };
-    surroundings
-        .columns
-        .or(of_terminal)
-        .unwrap_or(DEFAULT_COLUMNS)
 }
 
 fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {
@@ -212,5 +159,6 @@ fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {
         from_millis: time(&plan.range.from),
         to_millis: time(&plan.range.to),
         offset_range: plan.range.offsets_text(),
+        shows_values: plan.show_values,
     }
 }

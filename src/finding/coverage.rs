@@ -36,6 +36,23 @@ pub enum GapReason {
 }
 
 impl GapReason {
+    /// All reasons.
+    pub const ALL: [Self; 13] = [
+        Self::Retention,
+        Self::Deleted,
+        Self::Control,
+        Self::Aborted,
+        Self::Compacted,
+        Self::ControlOrCompacted,
+        Self::Corrupt,
+        Self::LateTail,
+        Self::OpenTransaction,
+        Self::Stalled,
+        Self::Interrupted,
+        Self::Truncated,
+        Self::Recreated,
+    ];
+
     /// Returns the stable code of the reason.
     pub fn code(self) -> &'static str {
         match self {

@@ -73,6 +73,9 @@ pub enum Confidence {
 }
 
 impl Confidence {
+    /// All confidences, the surest first.
+    pub const ALL: [Self; 3] = [Self::Certain, Self::Strong, Self::Weak];
+
     /// Returns the stable code of the confidence.
     pub fn code(self) -> &'static str {
         match self {
@@ -126,6 +129,15 @@ pub enum Review {
 }
 
 impl Review {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Ok,
+        Self::AmountDiffers,
+        Self::SubjectDiffers,
+        Self::AmountMissing,
+        Self::Copy,
+    ];
+
     /// Returns the stable code.
     pub fn code(self) -> &'static str {
         match self {

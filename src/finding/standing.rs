@@ -16,6 +16,9 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::New, Self::Known];
+
     /// Returns the stable code.
     pub fn code(self) -> &'static str {
         match self {

@@ -23,6 +23,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// All verdicts.
+    pub const ALL: [Self; 3] = [Self::Clean, Self::Duplicates, Self::Incomplete];
+
     /// Returns the stable code.
     pub fn code(self) -> &'static str {
         match self {
@@ -64,6 +67,8 @@ pub struct AuditHeader {
     pub to_millis: Option<i64>,
     /// Offsets at which the range asked for begins and ends, for people; nothing where it has none.
     pub offset_range: Option<String>,
+    /// Whether the values of records are shown.
+    pub shows_values: bool,
 }
 
 /// What is at risk in one currency, as plain decimals.

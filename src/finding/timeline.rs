@@ -24,6 +24,18 @@ impl Default for Timeline {
 }
 
 impl Timeline {
+    /// Returns a timeline of steps of `step_minutes` with these counts by their first minute.
+    pub fn with_step(step_minutes: i64, counts: impl IntoIterator<Item = (i64, u64)>) -> Self {
+        let mut timeline = Self {
+            step_minutes: step_minutes.max(1),
+            counts: BTreeMap::new(),
+        };
+        for (minute, count) in counts {
+            timeline.add(minute, count);
+        }
+        timeline
+    }
+
     /// Adds to the count of a minute since the epoch.
     pub fn add(&mut self, minute: i64, count: u64) {
         let start = self.start(minute);

@@ -12,7 +12,7 @@ mod timestamp_text;
 
 pub use csv::{CsvReport, CsvRows};
 pub use json::{JsonReport, JsonlReport};
-pub use read::{ReadReport, ReportReadError, read_group};
+pub use read::{ReadReport, ReportReadError, copy_report, read_group};
 pub use redact::Redaction;
 pub use report_file::{ReportFile, check_target};
 pub use reports::{ReportFailure, Reports};

@@ -134,7 +134,10 @@ fn run_case(folder: &Path) -> Result<(), String> {
     failures.extend(file_failures(&case, &workspace, &inputs, &outcome));
     if let Some(expected) = &case.report {
         match fs::read_to_string(workspace.path().join(REPORT)) {
-            Ok(text) => failures.extend(report_failures(expected, &Report::parse(&text))),
+            Ok(text) => {
+                failures.extend(report_failures(expected, &Report::parse(&text)));
+                failures.extend(again_failures(&case, &workspace, &text, &outcome.stdout));
+            }
             Err(error) => failures.push(format!("no report: {error}")),
         }
     }
@@ -143,6 +146,25 @@ fn run_case(folder: &Path) -> Result<(), String> {
     } else {
         Err(format!("{}\n{outcome}", failures.join("\n")))
     }
+}
+
+/// Renders the stored report again: to the byte, and on the screen as the scan showed it.
+fn again_failures(case: &Case, workspace: &Workspace, text: &str, screen: &str) -> Vec<String> {
+    let mut failures = Vec::new();
+    let arguments = ["report", REPORT, "-o", "-", "--output-format", "json"];
+    let again = workspace.dupaudit(arguments).run();
+    if again.stdout != text {
+        failures.push(format!("the stored report is rendered as {again}"));
+    }
+    let changes_screen = ["-q", "--quiet", "--top", "-o", "--output", "--redact"];
+    let is_changed = |argument: &String| changes_screen.contains(&&**argument);
+    if !case.args.iter().any(is_changed) {
+        let again = workspace.dupaudit(["report", REPORT]).run();
+        if again.stdout != screen {
+            failures.push(format!("the stored report is shown as {again}"));
+        }
+    }
+    failures
 }
 
 fn said_failures(case: &Case, outcome: &Outcome) -> Vec<String> {

@@ -14,6 +14,7 @@
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
 //! | `scripted` | faults that only a scripted broker has, by both readers |
 //! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
+//! | `reports` | stored reports are rendered again |
 //! | `readme` | the README's commands print what it shows |
 //! | `values` | what serializers wrote is read with its schemas |
 //! | `support` | temporary folders, runs of the program, brokers, the proxy that loses acks |
@@ -45,6 +46,7 @@ mod limits;
 #[cfg(feature = "kafka")]
 mod lost_acks;
 mod readme;
+mod reports;
 mod scripted;
 mod scripted_broker;
 mod support;

@@ -62,8 +62,8 @@ pub fn resolve(
         tz: None,
         look_back: None,
     };
-    scan.output.output.clear();
-    scan.output.output_format = None;
+    scan.output.render.output.clear();
+    scan.output.render.output_format = None;
     let is_masked = |property: &String| property.ends_with(&format!("={MASK}"));
     let masked = scan.sources.property.extract_if(.., |text| is_masked(text));
     let masked: Vec<String> = masked.collect();
@@ -106,21 +106,11 @@ fn read_report(flags: &ExplainFlags) -> Result<crate::report::ReadReport, UsageE
     let file = File::open(&flags.report)
         .map_err(|error| UsageError::new(error.to_string()).at("--report", &path))?;
     read_group(file, &flags.group).map_err(|error| {
-        let hint = match &error {
-            ReportReadError::NoReport(_) => {
-                "name a report that `dupaudit scan … -o report.json` wrote"
-            }
-            ReportReadError::Newer(_) => {
-                "explain it with the version that wrote it, or a later one"
-            }
-            ReportReadError::NoGroup { .. } => "the ids are the `id` members of its `groups`",
-            ReportReadError::Ambiguous { .. } => "write more of the id",
-        };
         let is_about_group = matches!(
             error,
             ReportReadError::NoGroup { .. } | ReportReadError::Ambiguous { .. }
         );
-        let message = UsageError::new(error.to_string()).hint(hint);
+        let message = UsageError::new(error.to_string()).hint(error.hint());
         if is_about_group {
             message.at("--group", &flags.group)
         } else {
@@ -139,6 +129,7 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
         Ok(CommandFlags::Scan(scan)) => Ok(scan),
         Ok(
             CommandFlags::Explain(_)
+            | CommandFlags::Report(_)
             | CommandFlags::Demo(_)
             | CommandFlags::Check(_)
             | CommandFlags::Completions(_)

@@ -14,13 +14,14 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::{Acceptance, AuditPlan};
 use crate::cli::flags::{
-    AcceptanceFlags, AmountUnitFlag, DemoFlags, FailOnFlag, ImpactFlags, LimitFlags, OutputFlags,
-    RowsFlag, ScanFlags, SourceFlags,
+    AcceptanceFlags, AmountUnitFlag, DemoFlags, FailOnFlag, ImpactFlags, LimitFlags, ScanFlags,
+    SourceFlags,
 };
+use crate::cli::output::{RenderFlags, RowsFlag, StoredReportFlags};
 use crate::cli::resolve::kafka::Environment;
 use crate::cli::schema;
 use crate::cli::usage_error::UsageError;
-use crate::command::{DemoCommand, FailOn, ReportOptions, ScanCommand};
+use crate::command::{DemoCommand, FailOn, ReportOptions, ScanCommand, StoredReportCommand};
 use crate::dedup_key::{DedupKeySpec, MissingPolicy};
 use crate::expression::Expression;
 use crate::impact::{AmountUnit, ImpactSpec};
@@ -48,7 +49,7 @@ pub struct RunContext<'a> {
 pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, UsageError> {
     let (kafka, isolation) = kafka::resolve(&flags.sources, context.environment)?;
     check_sources(&flags.sources)?;
-    let outputs = outputs::resolve(&flags.output)?;
+    let outputs = outputs::resolve(&flags.output.render)?;
     let partitions = kafka.as_ref().and_then(|kafka| kafka.partitions.as_ref());
     let plan = AuditPlan {
         dedup_key: dedup_key(flags)?,
@@ -80,7 +81,10 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         is_dry_run: flags.sources.dry_run,
         isolation,
         outputs,
-        report: report(&flags.output),
+        report: ReportOptions {
+            is_redacted: flags.output.redact.is_some(),
+            ..report(&flags.output.render, flags.output.quiet)
+        },
         fail_on: fail_on(&flags.acceptance.fail_on),
         command_line: context.command_line,
         started_at_millis: context.now_millis,
@@ -234,7 +238,7 @@ fn parse_rate(text: &str) -> Result<f64, UsageError> {
         })
 }
 
-fn report(flags: &OutputFlags) -> ReportOptions {
+fn report(flags: &RenderFlags, is_quiet: bool) -> ReportOptions {
     ReportOptions {
         top: flags.top,
         rows: match flags.rows {
@@ -243,9 +247,18 @@ fn report(flags: &OutputFlags) -> ReportOptions {
             RowsFlag::Episodes => CsvRows::Episodes,
         },
         is_csv_raw: flags.csv_raw,
-        is_quiet: flags.quiet,
-        is_redacted: flags.redact.is_some(),
+        is_quiet,
+        is_redacted: false,
     }
+}
+
+/// Returns the stored report that is asked for again.
+pub fn stored_report(flags: &StoredReportFlags) -> Result<StoredReportCommand, UsageError> {
+    Ok(StoredReportCommand {
+        path: flags.report.clone(),
+        outputs: outputs::resolve(&flags.render)?,
+        report: report(&flags.render, flags.quiet),
+    })
 }
 
 fn fail_on(flags: &[FailOnFlag]) -> FailOn {

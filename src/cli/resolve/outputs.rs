@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::flags::{OutputFlags, OutputFormatFlag};
+use crate::cli::output::{OutputFormatFlag, RenderFlags};
 use crate::cli::usage_error::UsageError;
 use crate::command::OutputRequest;
 use crate::report::ReportFormat;
 
 /// Returns the reports asked for.
-pub fn resolve(flags: &OutputFlags) -> Result<Vec<OutputRequest>, UsageError> {
+pub fn resolve(flags: &RenderFlags) -> Result<Vec<OutputRequest>, UsageError> {
     let mut requests: Vec<OutputRequest> = Vec::new();
     for path in &flags.output {
         let request = if path.as_os_str() == "-" {
@@ -80,21 +80,18 @@ fn unknown_extension(text: &str, extension: &str) -> UsageError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::flags::RowsFlag;
+    use crate::cli::output::RowsFlag;
 
     fn outputs(
         paths: &[&str],
         output_format: Option<OutputFormatFlag>,
     ) -> Result<Vec<OutputRequest>, UsageError> {
-        resolve(&OutputFlags {
+        resolve(&RenderFlags {
             output: paths.iter().map(PathBuf::from).collect(),
             output_format,
             rows: RowsFlag::Records,
             top: 20,
             csv_raw: false,
-            show_values: false,
-            redact: None,
-            quiet: false,
         })
     }
 

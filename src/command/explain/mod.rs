@@ -10,14 +10,15 @@ use anyhow::Context;
 
 use crate::audit;
 use crate::audit::RecalledRecord;
-use crate::command::scan::{audit_failure, report_width};
+use crate::command::reports;
+use crate::command::scan::audit_failure;
 use crate::command::schemas;
 use crate::command::{CommandError, Message, Outcome, ScanCommand, Surroundings};
 use crate::finding::Fingerprint;
 use crate::record::{FieldPath, TimestampType, lossless_text};
+use crate::report::TerminalOptions;
 use crate::report::explain::{CopyState, ExplainScreen, ExplainedCopy, ExplainedGroup};
 use crate::report::read::{ReadGroup, ReadRecord};
-use crate::report::{Style, TerminalOptions};
 
 use places::Place;
 
@@ -204,10 +205,9 @@ fn explained(
 }
 
 fn show(group: &ExplainedGroup, surroundings: &mut Surroundings<'_>) -> Result<(), CommandError> {
-    let is_bold = surroundings.is_stdout_terminal && surroundings.allows_color;
     let options = TerminalOptions {
-        width: report_width(surroundings),
-        style: if is_bold { Style::Bold } else { Style::Plain },
+        width: reports::width(surroundings),
+        style: reports::style(surroundings),
         ..TerminalOptions::default()
     };
     match ExplainScreen::new(&mut *surroundings.stdout, options).write(group) {

@@ -48,6 +48,7 @@ impl ShownFields {
     pub(in crate::report) fn take_header(&mut self, header: &AuditHeader) {
         self.amounts = header.amount_field.is_some();
         self.subjects = header.subject_field.is_some();
+        self.values &= header.shows_values;
     }
 }
 
@@ -69,7 +70,9 @@ pub(in crate::report) fn header<W: Write>(
     json.member("subject_field", &header.subject_field)?;
     json.timestamp("from", header.from_millis)?;
     json.timestamp("to", header.to_millis)?;
-    json.member("reversal", &header.reversal)
+    json.member("reversal", &header.reversal)?;
+    json.member("offset_range", &header.offset_range)?;
+    json.member("shows_values", &header.shows_values)
 }
 
 /// Writes the members of `coverage`.
@@ -133,6 +136,7 @@ fn partition<W: Write>(json: &mut JsonOutput<W>, read: &PartitionCoverage) -> io
     }
     json.close("]")?;
     json.member("notes", &read.notes)?;
+    json.member("log_append_time", &read.is_log_append_time)?;
     json.close("}")
 }
 
@@ -273,6 +277,9 @@ fn record<W: Write>(
     if shown.amounts {
         json.member("amount", &record.amount)?;
         json.member("currency", &record.currency)?;
+        let reversal = record.reversal.as_ref();
+        json.member("reversed", &reversal.map(|of| &of.reversed))?;
+        json.member("net", &reversal.map(|of| &of.net))?;
     }
     if shown.subjects {
         json.member("subject", &record.subject)?;

@@ -9,6 +9,7 @@ use crate::finding::AuditSummary;
 use crate::finding::Confidence;
 use crate::finding::ReversalTotal;
 use crate::finding::StandingTotal;
+use crate::finding::TimeSpan;
 use crate::finding::Timeline;
 use crate::report::json::output::JsonOutput;
 use crate::report::json::pictures;
@@ -46,7 +47,13 @@ pub(in crate::report) fn summary<W: Write>(
     partition_totals(json, summary)?;
     per_minute(json, &summary.timeline)?;
     pictures::pictures(json, summary)?;
-    standing(json, summary.standing.as_ref())
+    standing(json, summary.standing.as_ref())?;
+    json.member("uncompared_groups", &summary.uncompared_groups)?;
+    span(json, "audited_span", summary.audited_span)?;
+    let types = summary.timestamp_types.iter();
+    let types: Vec<_> = types.map(|kind| kind.name()).collect();
+    json.member("timestamp_types", &types)?;
+    span(json, "extra_span", summary.extra_span)
 }
 
 fn standing<W: Write>(
@@ -83,6 +90,17 @@ fn standing<W: Write>(
         json.close("}")?;
     }
     json.close("]")
+}
+
+fn span<W: Write>(json: &mut JsonOutput<W>, name: &str, span: Option<TimeSpan>) -> io::Result<()> {
+    json.name(name)?;
+    let Some(span) = span else {
+        return json.value(&());
+    };
+    json.open("{")?;
+    json.timestamp("first_timestamp", Some(span.first_millis))?;
+    json.timestamp("last_timestamp", Some(span.last_millis))?;
+    json.close("}")
 }
 
 fn reversals<W: Write>(

@@ -1,54 +1,109 @@
-//! Walks a report member by member and keeps what was asked for.
+//! Walks a report, one document or JSON Lines, and hands out its parts in their order.
 
-use std::cell::RefCell;
 use std::fmt;
+use std::io::{BufReader, Read};
+use std::marker::PhantomData;
 
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
-use crate::report::read::{NEWEST_VERSION, RECORDS_READ, ReadGroup, ReadHeader, ReadRecord};
+use crate::report::read::{NEWEST_VERSION, ReportReadError};
 
-/// What has been found so far; it outlives an error, so that a newer report is told from a broken
-/// one.
-#[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) version: Option<u64>,
-    pub(super) header: Option<ReadHeader>,
-    /// The group asked for; of several the first, or the one of exactly this id.
-    pub(super) group: Option<ReadGroup>,
-    pub(super) is_exact: bool,
-    /// Id of another group that begins so.
-    pub(super) other: Option<String>,
-    pub(super) matching: u64,
-    pub(super) groups: u64,
+/// A part of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Header,
+    Summary,
+    Coverage,
+    Episode,
+    Group,
 }
 
-impl Found {
-    fn take(&mut self, group: ReadGroup, id: &str) {
-        self.groups += 1;
-        if !group.id.starts_with(id) {
-            return;
+/// What is done with the parts of a report.
+pub(super) trait Parts {
+    /// Takes a part, or passes over it.
+    fn take<'de, D: Deserializer<'de>>(&mut self, part: Part, from: D) -> Result<(), D::Error>;
+}
+
+/// How far a walk has come; it outlives an error, so that a newer report is told from a broken one.
+#[derive(Debug, Default)]
+struct Progress {
+    version: Option<u64>,
+    has_header: bool,
+    is_lines: bool,
+    /// Groups that the last of JSON Lines counts.
+    groups_counted: Option<u64>,
+    groups: u64,
+    /// Where it is, for people.
+    place: &'static str,
+}
+
+/// Walks the report to its end; returns how many groups it holds.
+pub(super) fn walk(input: impl Read, parts: &mut impl Parts) -> Result<u64, ReportReadError> {
+    let mut progress = Progress::default();
+    let mut json = serde_json::Deserializer::from_reader(BufReader::new(input));
+    let mut outcome;
+    loop {
+        outcome = TopSeed {
+            parts: &mut *parts,
+            progress: &mut progress,
         }
-        self.matching += 1;
-        let is_exact = group.id == id;
-        if self.group.is_none() || is_exact {
-            if let Some(before) = self.group.replace(group) {
-                self.other = Some(before.id);
-            }
-            self.is_exact |= is_exact;
-        } else {
-            self.other.get_or_insert(group.id);
+        .deserialize(&mut json);
+        let is_last = !progress.is_lines || progress.groups_counted.is_some();
+        if outcome.is_err() || is_last || json.end().is_ok() {
+            break;
         }
+    }
+    let outcome = outcome.and_then(|()| json.end());
+    conclude(&progress, outcome)
+}
+
+fn conclude(
+    progress: &Progress,
+    outcome: Result<(), serde_json::Error>,
+) -> Result<u64, ReportReadError> {
+    if let Some(version) = progress.version.filter(|&version| version > NEWEST_VERSION) {
+        return Err(ReportReadError::Newer(version));
+    }
+    let damaged = |reason: String| ReportReadError::Damaged {
+        place: match progress.place {
+            "group" => format!("group {}", progress.groups + 1),
+            place => place.to_owned(),
+        },
+        reason,
+    };
+    match outcome {
+        Err(error) if progress.version.is_none() => {
+            return Err(ReportReadError::NoReport(error.to_string()));
+        }
+        Err(error) => return Err(damaged(error.to_string())),
+        Ok(()) => {}
+    }
+    let lacks = |part: &str| ReportReadError::NoReport(format!("it has no `{part}`"));
+    progress.version.ok_or_else(|| lacks("schema_version"))?;
+    if !progress.has_header {
+        return Err(lacks("header"));
+    }
+    if progress.is_lines && progress.groups_counted.is_none() {
+        return Err(damaged("its last line is missing".to_owned()));
+    }
+    match progress.groups_counted {
+        Some(counted) if counted != progress.groups => Err(damaged(format!(
+            "its last line counts {counted} groups, and there are {}",
+            progress.groups
+        ))),
+        _ => Ok(progress.groups),
     }
 }
 
-/// Walks the document.
-pub(super) struct DocumentSeed<'a> {
-    pub(super) id: &'a str,
-    pub(super) found: &'a RefCell<Found>,
+/// A whole document, or one line.
+struct TopSeed<'a, P> {
+    parts: &'a mut P,
+    progress: &'a mut Progress,
 }
 
-impl<'de> DeserializeSeed<'de> for DocumentSeed<'_> {
+impl<'de, P: Parts> DeserializeSeed<'de> for TopSeed<'_, P> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -56,7 +111,7 @@ impl<'de> DeserializeSeed<'de> for DocumentSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for DocumentSeed<'_> {
+impl<'de, P: Parts> Visitor<'de> for TopSeed<'_, P> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,37 +119,131 @@ impl<'de> Visitor<'de> for DocumentSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut is_first = true;
         while let Some(name) = members.next_key::<String>()? {
-            match &*name {
+            if is_first && name == "type" {
+                return self.line(members);
+            }
+            is_first = false;
+            self.progress.place = place_of(&name);
+            let (part, is_list) = match &*name {
                 "schema_version" => {
-                    let version = members.next_value()?;
-                    self.found.borrow_mut().version = Some(version);
-                    // What a newer version holds is not even looked at.
-                    if version > NEWEST_VERSION {
-                        return Err(A::Error::custom("newer"));
-                    }
+                    self.progress.take_version(members.next_value()?)?;
+                    continue;
                 }
-                "header" => self.found.borrow_mut().header = Some(members.next_value()?),
-                "groups" => members.next_value_seed(GroupsSeed {
-                    id: self.id,
-                    found: self.found,
-                })?,
-                "type" => return Err(A::Error::custom("it is JSON Lines; name the .json report")),
+                "header" => (Part::Header, false),
+                "summary" => (Part::Summary, false),
+                "coverage" => (Part::Coverage, false),
+                "episodes" => (Part::Episode, true),
+                "groups" => (Part::Group, true),
                 _ => {
                     members.next_value::<IgnoredAny>()?;
+                    continue;
                 }
+            };
+            self.progress.has_header |= part == Part::Header;
+            let seed = PartSeed {
+                part,
+                parts: &mut *self.parts,
+                progress: &mut *self.progress,
+            };
+            if is_list {
+                members.next_value_seed(ListSeed(seed))?;
+            } else {
+                members.next_value_seed(seed)?;
             }
+            self.progress.place = "its end";
         }
         Ok(())
     }
 }
 
-struct GroupsSeed<'a> {
-    id: &'a str,
-    found: &'a RefCell<Found>,
+impl<P: Parts> TopSeed<'_, P> {
+    /// Takes a line of JSON Lines, whose `type` comes first.
+    fn line<'de, A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        self.progress.is_lines = true;
+        let kind: String = members.next_value()?;
+        self.progress.place = place_of(&kind);
+        let part = match &*kind {
+            "header" => {
+                let name: Option<String> = members.next_key()?;
+                if name.as_deref() != Some("schema_version") {
+                    return Err(A::Error::custom("its header has no `schema_version`"));
+                }
+                self.progress.take_version(members.next_value()?)?;
+                self.progress.has_header = true;
+                Part::Header
+            }
+            "summary" => Part::Summary,
+            "coverage" => Part::Coverage,
+            "episode" => Part::Episode,
+            "group" => Part::Group,
+            "end" => {
+                let end = End::deserialize(MapAccessDeserializer::new(members))?;
+                self.progress.groups_counted = Some(end.groups);
+                return Ok(());
+            }
+            _ => {
+                return IgnoredAny::deserialize(MapAccessDeserializer::new(members)).map(drop);
+            }
+        };
+        let seed = PartSeed {
+            part,
+            parts: self.parts,
+            progress: &mut *self.progress,
+        };
+        seed.deserialize(MapAccessDeserializer::new(members))?;
+        self.progress.place = "its end";
+        Ok(())
+    }
 }
 
-impl<'de> DeserializeSeed<'de> for GroupsSeed<'_> {
+impl Progress {
+    /// What a newer version holds is not even looked at.
+    fn take_version<E: Error>(&mut self, version: u64) -> Result<(), E> {
+        self.version = Some(version);
+        if version > NEWEST_VERSION {
+            return Err(E::custom("newer"));
+        }
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+struct End {
+    groups: u64,
+}
+
+fn place_of(name: &str) -> &'static str {
+    match name {
+        "header" => "header",
+        "summary" => "summary",
+        "coverage" => "coverage",
+        "episode" | "episodes" => "episodes",
+        "group" | "groups" => "group",
+        _ => "its beginning",
+    }
+}
+
+struct PartSeed<'a, P> {
+    part: Part,
+    parts: &'a mut P,
+    progress: &'a mut Progress,
+}
+
+impl<'de, P: Parts> DeserializeSeed<'de> for PartSeed<'_, P> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        self.parts.take(self.part, from)?;
+        self.progress.groups += u64::from(self.part == Part::Group);
+        Ok(())
+    }
+}
+
+struct ListSeed<'a, P>(PartSeed<'a, P>);
+
+impl<'de, P: Parts> DeserializeSeed<'de> for ListSeed<'_, P> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -102,55 +251,42 @@ impl<'de> DeserializeSeed<'de> for GroupsSeed<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for GroupsSeed<'_> {
+impl<'de, P: Parts> Visitor<'de> for ListSeed<'_, P> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a list of groups")
+        out.write_str("a list")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut groups: A) -> Result<(), A::Error> {
-        while let Some(group) = groups.next_element::<ReadGroup>()? {
-            self.found.borrow_mut().take(group, self.id);
-        }
-        Ok(())
-    }
-}
-
-/// Reads the first records of a group and passes over the others.
-pub(super) fn capped<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ReadRecord>, D::Error> {
-    struct Capped;
-
-    impl<'de> Visitor<'de> for Capped {
-        type Value = Vec<ReadRecord>;
-
-        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-            out.write_str("a list of records")
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Self::Value, A::Error> {
-            let mut records = Vec::new();
-            while records.len() < RECORDS_READ {
-                let Some(record) = from.next_element()? else {
-                    return Ok(records);
-                };
-                records.push(record);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let PartSeed {
+            part,
+            parts,
+            progress,
+        } = self.0;
+        loop {
+            let seed = PartSeed {
+                part,
+                parts: &mut *parts,
+                progress: &mut *progress,
+            };
+            if items.next_element_seed(seed)?.is_none() {
+                return Ok(());
             }
-            while from.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(records)
         }
     }
-    from.deserialize_seq(Capped)
 }
 
 /// Reads an object's members in their order.
-pub(super) fn members<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Vec<(String, Box<RawValue>)>, D::Error> {
-    struct Members;
+pub(super) fn members<'de, D, T>(from: D) -> Result<Vec<(String, T)>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct Members<T>(PhantomData<T>);
 
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<(String, Box<RawValue>)>;
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+        type Value = Vec<(String, T)>;
 
         fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
             out.write_str("an object")
@@ -164,5 +300,5 @@ pub(super) fn members<'de, D: Deserializer<'de>>(
             Ok(members)
         }
     }
-    from.deserialize_map(Members)
+    from.deserialize_map(Members(PhantomData))
 }

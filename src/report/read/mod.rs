@@ -1,16 +1,25 @@
-//! Reads one group back from a JSON report, without holding the others.
+//! Reads a JSON report back, whole or one group of it, without holding all groups.
 
+mod codes;
+mod copy;
+mod coverage;
 mod document;
+mod group;
+mod head;
+mod one_group;
+mod pictures;
 
-use std::cell::RefCell;
-use std::io::{BufReader, Read};
+pub use copy::copy_report;
+
+use std::io;
+use std::io::Read;
 
 use serde::Deserialize;
-use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::report::read::document::{DocumentSeed, Found, capped, members};
+use crate::report::read::document::{members, walk};
+use crate::report::read::one_group::{Found, capped};
 
 /// Newest version of the fields that is understood.
 const NEWEST_VERSION: u64 = 1;
@@ -18,12 +27,23 @@ const NEWEST_VERSION: u64 = 1;
 /// Occurrences of a group that are read; there may be millions.
 pub const RECORDS_READ: usize = 6;
 
-/// Why a group cannot be had from a report.
+/// Why a report, or a group of it, cannot be had.
 #[derive(Debug, Error)]
 pub enum ReportReadError {
     /// It is not such a document.
     #[error("this is no JSON report of dupaudit: {0}")]
     NoReport(String),
+    /// It is damaged, or not all of it is there.
+    #[error("the report is damaged or cut off, in {place}: {reason}")]
+    Damaged {
+        /// The part of it.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// What was read cannot be written.
+    #[error(transparent)]
+    Write(io::Error),
     /// A later version of this program wrote it.
     #[error(
         "the report has schema_version {0}; this version of dupaudit reads up to {NEWEST_VERSION}"
@@ -49,6 +69,20 @@ pub enum ReportReadError {
         /// Another.
         second: String,
     },
+}
+
+impl ReportReadError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoReport(_) => "name a report that `dupaudit scan … -o report.json` wrote",
+            Self::Damaged { .. } => "reports are written whole: look for another copy of it",
+            Self::Newer(_) => "read it with the version that wrote it, or a later one",
+            Self::NoGroup { .. } => "the ids are the `id` members of its `groups`",
+            Self::Ambiguous { .. } => "write more of the id",
+            Self::Write(_) => "see that there is room for what is written",
+        }
+    }
 }
 
 /// What is read of a report: how it was made, and one group.
@@ -149,18 +183,9 @@ pub struct ReadRecord {
 
 /// Returns the group whose id is `id`, or the only one whose id begins so.
 pub fn read_group(input: impl Read, id: &str) -> Result<ReadReport, ReportReadError> {
-    let found = RefCell::new(Found::default());
-    let seed = DocumentSeed { id, found: &found };
-    let mut json = serde_json::Deserializer::from_reader(BufReader::new(input));
-    let read = seed.deserialize(&mut json).and_then(|()| json.end());
-    let found = found.into_inner();
-    if let Some(version) = found.version.filter(|&version| version > NEWEST_VERSION) {
-        return Err(ReportReadError::Newer(version));
-    }
-    read.map_err(|error| ReportReadError::NoReport(error.to_string()))?;
-    let lacks = |part: &str| ReportReadError::NoReport(format!("it has no `{part}`"));
-    found.version.ok_or_else(|| lacks("schema_version"))?;
-    let header = found.header.ok_or_else(|| lacks("header"))?;
+    let mut found = Found::new(id);
+    let groups = walk(input, &mut found)?;
+    let header = found.header;
     let group = match (found.group, found.other) {
         (Some(group), None) => group,
         (Some(group), Some(_)) if found.is_exact => group,
@@ -175,7 +200,7 @@ pub fn read_group(input: impl Read, id: &str) -> Result<ReadReport, ReportReadEr
         (None, _) => {
             return Err(ReportReadError::NoGroup {
                 id: id.to_owned(),
-                groups: found.groups,
+                groups,
             });
         }
     };
@@ -248,7 +273,7 @@ mod tests {
             ("[1]", "schema_version"),
             ("{}", "it has no `schema_version`"),
             (r#"{"schema_version":1}"#, "it has no `header`"),
-            (r#"{"type":"header","schema_version":1}"#, "JSON Lines"),
+            (r#"{"type":"header","by":[]}"#, "no `schema_version`"),
             ("id,amount\n1,2\n", "expected value"),
         ] {
             let error = error(text, "g_1");

@@ -263,6 +263,7 @@ fn header() -> AuditHeader {
         from_millis: Some(START_MILLIS),
         to_millis: Some(START_MILLIS + 2_400_000),
         offset_range: None,
+        shows_values: true,
     }
 }
 

@@ -21,6 +21,7 @@ pub use detect::Refusal;
 pub use file_source::FileSource;
 pub use format::FileFormat;
 pub use opening::{FileOpener, OpenedFile};
+pub use unpack::unpacked;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -51,6 +51,22 @@ pub(crate) struct UnpackedStream {
     end: Option<StreamEnd>,
 }
 
+/// Returns the unpacked bytes of what is stored, whose compression is told by its first bytes.
+pub fn unpacked(mut stored: impl Read + Send + 'static) -> io::Result<Box<dyn Read>> {
+    let mut head = Vec::new();
+    let limit = u64::try_from(MAGIC_BYTES).unwrap_or(u64::MAX);
+    stored.by_ref().take(limit).read_to_end(&mut head)?;
+    let compression = Compression::of(&head);
+    if let Some(unpacker) = compression.refused_for() {
+        let text = format!(
+            "it is packed by {}; unpack it with {unpacker}",
+            compression.name()
+        );
+        return Err(io::Error::new(io::ErrorKind::Unsupported, text));
+    }
+    Ok(compression.unpack(BufReader::new(Cursor::new(head).chain(stored)))?)
+}
+
 impl UnpackedStream {
     /// Opens a plain regular file, to be read by one stream only.
     pub(crate) fn plain(regular: &RegularFile, meter: Arc<Meter>) -> io::Result<Self> {
