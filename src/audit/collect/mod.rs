@@ -1,8 +1,11 @@
 //! Pass 1: reads everything once, on worker threads, and keeps 40 bytes of each record.
 
+mod pending;
+
 use std::collections::BTreeSet;
 use std::thread;
 
+use crate::audit::collect::pending::{NO_FINGERPRINT, PendingOccurrences};
 use crate::audit::filter::{Filter, Judgement, Unjudged};
 use crate::audit::key_reader::KeyReader;
 use crate::audit::overlap::{BlockCoordinates, CoordinateIndex};
@@ -14,7 +17,6 @@ use crate::audit::progress::AuditProgress;
 use crate::audit::{AuditContext, AuditError};
 use crate::decode::FieldReader;
 use crate::dedup_key::KeyOutcome;
-use crate::dedup_key::fingerprint;
 use crate::finding::SkipReason;
 use crate::finding::SkippedRecords;
 use crate::finding::TimeSpan;
@@ -177,7 +179,7 @@ struct Worker<'a> {
     reversal: Option<Filter>,
     /// Values of the dedup key and of the filter; those that tell reversals come behind them.
     compared_count: usize,
-    canonical: Vec<u8>,
+    pending: PendingOccurrences,
     probe: FieldProbe,
     coordinates: BlockCoordinates,
     is_key_in_value: bool,
@@ -218,7 +220,7 @@ impl<'a> Worker<'a> {
             compared_count,
             fields: FieldReader::new(paths),
             keys: KeyReader::new(plan),
-            canonical: Vec::new(),
+            pending: PendingOccurrences::new(),
             probe: FieldProbe::new(plan),
             coordinates: BlockCoordinates::default(),
             is_block_utf8: false,
@@ -275,6 +277,7 @@ impl<'a> Worker<'a> {
                 self.coordinates.note(view, outcome);
             }
         }
+        self.pending.finish(&mut self.index)?;
         self.shared.coordinates.add(block, &mut self.coordinates)
     }
 
@@ -302,13 +305,14 @@ impl<'a> Worker<'a> {
             self.probe.look(view);
         }
         self.note_time(timestamp, is_reversal);
-        self.index.add(Occurrence {
-            fingerprint: fingerprint(&self.canonical),
+        let occurrence = Occurrence {
+            fingerprint: NO_FINGERPRINT,
             is_reversal,
             timestamp_millis: timestamp.map_or(i64::MAX, |timestamp| timestamp.millis),
             split: view.block().split,
             position: view.slot().position,
-        })?;
+        };
+        self.pending.add(occurrence, &mut self.index)?;
         Ok(if is_reversal {
             Outcome::Reversal
         } else {
@@ -337,7 +341,7 @@ impl<'a> Worker<'a> {
     ) -> Result<bool, SkipReason> {
         let (compared, reversal_values) = values.split_at(self.compared_count);
         let (key_values, filter_values) = compared.split_at(self.key_count);
-        let key = self.keys.write(view, key_values, &mut self.canonical);
+        let key = self.keys.write(view, key_values, self.pending.canonical());
         if key == KeyOutcome::Undecodable {
             return Err(SkipReason::Undecodable);
         }
