@@ -14,7 +14,8 @@ mod trie;
 
 pub use canonical::{CanonicalError, CanonicalWriter};
 pub use error::{JsonError, JsonFault};
-pub use grammar::special::{find_backslash, find_quote_or_backslash};
+pub use grammar::quoted::end_of_quoted;
+pub use grammar::special::find_backslash;
 pub use grammar::string::{unescape, write_string};
 pub use leaves::{differing_paths, leaves};
 pub use scan::{Scanner, is_utf8};

@@ -2,6 +2,7 @@
 
 pub(super) mod bit_stack;
 pub(super) mod parts;
+pub(super) mod quoted;
 pub(super) mod skip;
 pub(super) mod special;
 pub(super) mod string;

@@ -29,7 +29,7 @@ pub(super) fn next_special(document: &[u8], position: usize) -> usize {
 
 /// Returns the place of the first quote or backslash; for text where they are close together.
 #[inline(always)]
-pub fn find_quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+pub(super) fn find_quote_or_backslash(bytes: &[u8]) -> Option<usize> {
     find_in_vectors(
         bytes,
         |chunk| chunk.simd_eq(u8x16::splat(b'"')) | chunk.simd_eq(u8x16::splat(b'\\')),

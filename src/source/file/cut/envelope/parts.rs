@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use crate::record::RecordDefect;
+use crate::scan_json::end_of_quoted;
 use crate::scan_json::find_backslash;
-use crate::scan_json::find_quote_or_backslash;
 
 /// The inside of a JSON string, by its place in the line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -174,13 +174,21 @@ impl Cursor<'_> {
         // A foreign member is told only once the line is known to be an object.
         let mut has_foreign = false;
         let line = self.line;
+        // Members mostly come in the order of the names.
+        let mut likely = 0;
         self.walk(|name, value| {
             let name = line.get(name.inside).unwrap_or_default();
-            let place = names.iter().position(|member| member.as_bytes() == name);
+            let is_name = |member: &&str| member.as_bytes() == name;
+            let place = if names.get(likely).is_some_and(is_name) {
+                Some(likely)
+            } else {
+                names.iter().position(is_name)
+            };
             match place.and_then(|place| parts.get_mut(place)) {
                 Some(part) if *part == Part::Absent => *part = value,
                 _ => has_foreign = true,
             }
+            likely = place.map_or(likely, |place| place + 1);
         })?;
         Ok(Members { parts, has_foreign })
     }
@@ -212,21 +220,13 @@ impl Cursor<'_> {
     fn text(&mut self) -> Result<Text, RecordDefect> {
         self.expect(b'"')?;
         let start = self.at;
-        let mut has_escapes = false;
-        loop {
-            let rest = self.line.get(self.at..).unwrap_or_default();
-            let found = find_quote_or_backslash(rest).ok_or(RecordDefect::InvalidText)?;
-            let place = self.at + found;
-            if self.line.get(place) == Some(&b'"') {
-                self.at = place + 1;
-                return Ok(Text {
-                    inside: start..place,
-                    has_escapes,
-                });
-            }
-            has_escapes = true;
-            self.at = place + 2;
-        }
+        let (end, has_escapes) =
+            end_of_quoted(self.line, start).ok_or(RecordDefect::InvalidText)?;
+        self.at = end + 1;
+        Ok(Text {
+            inside: start..end,
+            has_escapes,
+        })
     }
 
     fn value(&mut self) -> Result<Part, RecordDefect> {
@@ -276,18 +276,25 @@ impl Cursor<'_> {
 /// Appends what the inside of a JSON string stands for; returns false where an escape is none.
 pub(crate) fn unescape(inside: &[u8], out: &mut Vec<u8>) -> bool {
     let mut rest = inside;
-    while let Some(place) = find_backslash(rest) {
-        push_plain(rest, place, out);
-        let (_, escape) = rest.split_at(place);
-        let Some((_, escape)) = escape.split_first() else {
-            return false;
+    // A byte in front that an escape has made stand for itself.
+    let mut taken = 0;
+    loop {
+        let Some(found) = find_backslash(rest.get(taken..).unwrap_or_default()) else {
+            out.extend_from_slice(rest);
+            return true;
         };
+        let place = taken + found;
+        push_plain(rest, place, out);
+        let escape = rest.get(place + 1..).unwrap_or_default();
         let Some((&kind, after)) = escape.split_first() else {
             return false;
         };
-        rest = after;
+        if let b'"' | b'\\' | b'/' = kind {
+            (rest, taken) = (escape, 1);
+            continue;
+        }
+        (rest, taken) = (after, 0);
         let byte = match kind {
-            b'"' | b'\\' | b'/' => kind,
             b'b' => 8,
             b'f' => 12,
             b'n' => b'\n',
@@ -305,8 +312,6 @@ pub(crate) fn unescape(inside: &[u8], out: &mut Vec<u8>) -> bool {
         };
         out.push(byte);
     }
-    out.extend_from_slice(rest);
-    true
 }
 
 /// Appends the first `length` bytes; a few of them are copied with some that are dropped again,
