@@ -143,7 +143,8 @@ impl AuditPlan {
             .chain(impact.into_iter().flatten())
             .collect();
         let is_in = |part: &Part| {
-            all.iter().any(|path| match part {
+            let mut places = all.iter().flat_map(|path| path.places());
+            places.any(|path| match part {
                 Part::Key => path.root == Root::Key,
                 Part::Value => path.root == Root::Value,
             })

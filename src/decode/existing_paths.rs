@@ -36,7 +36,12 @@ pub fn existing_paths(view: RecordView<'_>, limit: usize) -> Vec<String> {
 fn member_path(root: Root, name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let steps = vec![PathStep::Member(name.into())];
-    FieldPath { root, steps }.to_string()
+    let path = FieldPath {
+        root,
+        steps,
+        otherwise: None,
+    };
+    path.to_string()
 }
 
 struct Found {

@@ -19,6 +19,7 @@ impl FieldReader {
         self.read(view, &mut values);
         let mut paths = self.paths().iter().zip(&values);
         let (path, _) = paths.find(|&(_, value)| *value == FieldValue::Undecodable)?;
+        let path = &undecodable_place(path, view);
         Some(match view.slot().defect {
             // Broken headers say nothing of a key or value.
             Some(RecordDefect::InvalidHeaders) if !matches!(path.root, Root::Header(_)) => {
@@ -28,6 +29,20 @@ impl FieldReader {
             None => explain_path(path, view),
         })
     }
+}
+
+/// Returns the one of a field's places that cannot be decoded.
+fn undecodable_place(path: &FieldPath, view: RecordView<'_>) -> FieldPath {
+    let mut place = path.clone();
+    while let Some(other) = place.otherwise.take() {
+        let mut value = [FieldValue::Missing];
+        FieldReader::new(vec![place.clone()]).read(view, &mut value);
+        if value == [FieldValue::Undecodable] {
+            break;
+        }
+        place = *other;
+    }
+    place
 }
 
 fn explain_defect(defect: RecordDefect, view: RecordView<'_>) -> String {

@@ -27,6 +27,44 @@ pub struct FieldReader {
     value: PayloadPaths,
     columns: WantedColumns,
     scanner: Scanner,
+    alternatives: Option<Alternatives>,
+}
+
+/// Where to look for what is not found at its first place.
+#[derive(Debug)]
+struct Alternatives {
+    /// Slots of paths that have another place, in the order of the reader's own.
+    slots: Vec<usize>,
+    reader: Box<FieldReader>,
+}
+
+impl Alternatives {
+    fn new(paths: &[FieldPath]) -> Option<Self> {
+        let others = (0..).zip(paths);
+        let others = others.filter_map(|(slot, path)| Some((slot, path.otherwise.as_deref()?)));
+        let (slots, others): (Vec<usize>, Vec<FieldPath>) =
+            others.map(|(slot, path)| (slot, path.clone())).unzip();
+        let reader = (!slots.is_empty()).then(|| Box::new(FieldReader::new(others)))?;
+        Some(Self { slots, reader })
+    }
+
+    /// Fills slots that hold nothing from the other places.
+    fn fill<'a>(&mut self, view: RecordView<'a>, out: &mut [FieldValue<'a>]) {
+        let is_absent = |slot: usize, out: &[FieldValue<'a>]| {
+            out.get(slot).is_some_and(|value| value.is_absent())
+        };
+        if !self.slots.iter().any(|&slot| is_absent(slot, out)) {
+            return;
+        }
+        let mut values = vec![FieldValue::Missing; self.slots.len()];
+        self.reader.read(view, &mut values);
+        for (&slot, value) in self.slots.iter().zip(values) {
+            // A null stays one where the other place has nothing at all.
+            if is_absent(slot, out) && value != FieldValue::Missing {
+                put(slot, value, out);
+            }
+        }
+    }
 }
 
 /// The paths to a key or value and into it.
@@ -119,6 +157,7 @@ impl FieldReader {
             value: PayloadPaths::new(&paths, &Root::Value),
             columns: WantedColumns::new(&paths),
             scanner: Scanner::new(),
+            alternatives: Alternatives::new(&paths),
             paths,
         }
     }
@@ -176,6 +215,9 @@ impl FieldReader {
         }
         for (slot, coordinate) in &self.coordinates {
             put(*slot, coordinate_value(view, coordinate), out);
+        }
+        if let Some(alternatives) = &mut self.alternatives {
+            alternatives.fill(view, out);
         }
     }
 
@@ -283,6 +325,37 @@ mod tests {
     }
 
     const UNDECODABLE: FieldValue<'static> = FieldValue::Undecodable;
+
+    #[test]
+    fn what_is_not_at_its_first_place_is_looked_for_at_the_next() {
+        let mut block = RecordBlock::default();
+        for (value, header) in [
+            (r#"{"id":"v","n":null}"#, Some("h")),
+            (r#"{"id":"v","m":2}"#, None),
+            (r#"{"n":null}"#, None),
+            ("{", Some("h")),
+        ] {
+            let mut headers = Vec::new();
+            if let Some(header) = header {
+                let (name, value) = (b"ce_id".as_slice(), Some(header.as_bytes()));
+                push_header(&mut headers, Header { name, value });
+            }
+            let mut slot = RecordSlot::new(0);
+            slot.value = block.push_bytes(value.as_bytes());
+            slot.headers = block.push_bytes(&headers);
+            block.slots.push(slot);
+        }
+        let mut reader = reader(&["headers.ce_id//id", "n//m//k"]);
+        let mut read = |index| {
+            let mut values = [FieldValue::Missing; 2];
+            reader.read(block.view(index).unwrap(), &mut values);
+            values
+        };
+        assert_eq!(read(0), [FieldValue::Bytes(b"h"), FieldValue::Null]);
+        assert_eq!(read(1), [FieldValue::Bytes(b"v"), FieldValue::Number(b"2")]);
+        assert_eq!(read(2), [FieldValue::Missing, FieldValue::Null]);
+        assert_eq!(read(3), [FieldValue::Bytes(b"h"), FieldValue::Undecodable]);
+    }
 
     #[test]
     fn each_part_of_a_record_is_read() {

@@ -170,7 +170,11 @@ fn path_below(root: &str, steps: Vec<PathStep>) -> Option<FieldPath> {
         },
         _ => return None,
     };
-    Some(FieldPath { root, steps })
+    Some(FieldPath {
+        root,
+        steps,
+        otherwise: None,
+    })
 }
 
 /// Returns the name that a chain of members starts with, its node, and the steps, last first.

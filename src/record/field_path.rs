@@ -1,4 +1,5 @@
-//! Field paths: `key`, `headers.NAME`, `timestamp`, `value.order.items[0].sku`, `value."a.b"`.
+//! Field paths: `key`, `headers.NAME`, `timestamp`, `value.order.items[0].sku`, `value."a.b"`,
+//! and `headers.id//value.id`: the second where the first is missing.
 
 use std::fmt;
 
@@ -39,7 +40,15 @@ pub struct FieldPath {
     pub root: Root,
     /// The steps inside the key or value; none for the whole of it.
     pub steps: Vec<PathStep>,
+    /// Where to look if nothing, or null, is found there.
+    pub otherwise: Option<Box<FieldPath>>,
 }
+
+/// What stands between a path and where to look instead.
+const ALTERNATIVE: &str = "//";
+
+/// Places that one path may name.
+const ALTERNATIVES_MAX: usize = 32;
 
 /// Why a text is no field path.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -58,11 +67,31 @@ pub enum FieldPathError {
         "`{0}` looks inside `{1}`, which has no parts; for a member of the value write `value.{0}`"
     )]
     NoParts(String, &'static str),
+    /// There are more alternatives than anyone would type.
+    #[error("{0} alternatives are too many; {ALTERNATIVES_MAX} are allowed")]
+    Alternatives(usize),
 }
 
 impl FieldPath {
-    /// Parses a path as typed; one without a root is taken inside the value.
+    /// Parses a path as typed; one without a root is taken inside the value. Paths that follow
+    /// after `//` are where to look instead.
     pub fn parse(text: &str) -> Result<Self, FieldPathError> {
+        let places = split_alternatives(text);
+        if places.len() > ALTERNATIVES_MAX {
+            return Err(FieldPathError::Alternatives(places.len()));
+        }
+        let mut path = None;
+        for place in places.iter().rev() {
+            let otherwise = path.take().map(Box::new);
+            path = Some(Self {
+                otherwise,
+                ..Self::parse_one(place)?
+            });
+        }
+        path.ok_or_else(|| FieldPathError::EmptyStep(text.to_owned()))
+    }
+
+    fn parse_one(text: &str) -> Result<Self, FieldPathError> {
         let mut steps = parse_steps(text)?;
         let has_more = steps.len() > 1;
         let root = match steps.first() {
@@ -84,22 +113,84 @@ impl FieldPath {
         Ok(Self {
             root: root.unwrap_or(Root::Value),
             steps,
+            otherwise: None,
         })
+    }
+
+    /// Returns the path and those where to look instead, in order.
+    pub fn places(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |path| path.otherwise.as_deref())
     }
 
     /// Returns the path as short as it can be typed: without `value.`.
     pub fn short(&self) -> String {
-        let full = self.to_string();
-        match full.strip_prefix("value.") {
-            Some(inner) if Self::parse(inner).as_ref() == Ok(self) => inner.to_owned(),
-            _ => full,
-        }
+        let shorten = |place: &Self| {
+            let full = place.place_text();
+            match full.strip_prefix("value.") {
+                Some(inner) if Self::parse(inner).is_ok_and(|path| path.is_at(place)) => {
+                    inner.to_owned()
+                }
+                _ => full,
+            }
+        };
+        let shortened: Vec<String> = self.places().map(shorten).collect();
+        shortened.join(ALTERNATIVE)
+    }
+
+    fn is_at(&self, other: &Self) -> bool {
+        self.root == other.root && self.steps == other.steps && self.otherwise.is_none()
+    }
+
+    /// Returns the text of the first place alone.
+    fn place_text(&self) -> String {
+        let root = match &self.root {
+            Root::Key => "key".to_owned(),
+            Root::Value => "value".to_owned(),
+            Root::Header(name) if name.contains(ALTERNATIVE) => format!("headers.\"{name}\""),
+            Root::Header(name) => format!("headers.{name}"),
+            Root::Topic => "topic".to_owned(),
+            Root::Partition => "partition".to_owned(),
+            Root::Offset => "offset".to_owned(),
+            Root::Timestamp => "timestamp".to_owned(),
+        };
+        let step_text = |step: &PathStep| match step {
+            PathStep::Member(name) if is_quoted(name) => format!(".\"{name}\""),
+            PathStep::Member(name) => format!(".{name}"),
+            PathStep::Item(index) => format!("[{index}]"),
+        };
+        let steps: String = self.steps.iter().map(step_text).collect();
+        root + &steps
     }
 
     /// Returns whether the path lies in the value, or is the whole of it.
     pub fn is_in_value(&self) -> bool {
         self.root == Root::Value
     }
+
+    /// Returns whether any of its places lies in the value.
+    pub fn may_be_in_value(&self) -> bool {
+        self.places().any(Self::is_in_value)
+    }
+}
+
+/// Splits at `//` outside double quotes.
+fn split_alternatives(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut start, mut is_quoted) = (0, false);
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        is_quoted ^= character == '"';
+        let is_doubled =
+            character == '/' && characters.peek().is_some_and(|(_, next)| *next == '/');
+        if is_doubled && !is_quoted {
+            characters.next();
+            parts.push(text.get(start..at).unwrap_or_default().trim());
+            start = at + ALTERNATIVE.len();
+        }
+    }
+    let last = text.get(start..).unwrap_or_default();
+    parts.push(if parts.is_empty() { last } else { last.trim() });
+    parts
 }
 
 fn coordinate(
@@ -127,6 +218,7 @@ fn header_path(text: &str) -> Result<FieldPath, FieldPathError> {
     Ok(FieldPath {
         root: Root::Header(name.into()),
         steps: Vec::new(),
+        otherwise: None,
     })
 }
 
@@ -168,27 +260,15 @@ fn take_name<'a>(text: &str, rest: &'a str) -> Result<(&'a str, &'a str), FieldP
     Ok((name, after))
 }
 
+/// A name that would be taken for something else without quotes.
+fn is_quoted(name: &str) -> bool {
+    name.is_empty() || name.contains(['.', '[']) || name.contains(ALTERNATIVE)
+}
+
 impl fmt::Display for FieldPath {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.root {
-            Root::Key => out.write_str("key")?,
-            Root::Value => out.write_str("value")?,
-            Root::Header(name) => write!(out, "headers.{name}")?,
-            Root::Topic => out.write_str("topic")?,
-            Root::Partition => out.write_str("partition")?,
-            Root::Offset => out.write_str("offset")?,
-            Root::Timestamp => out.write_str("timestamp")?,
-        }
-        for step in &self.steps {
-            match step {
-                PathStep::Member(name) if name.contains(['.', '[']) || name.is_empty() => {
-                    write!(out, ".\"{name}\"")?;
-                }
-                PathStep::Member(name) => write!(out, ".{name}")?,
-                PathStep::Item(index) => write!(out, "[{index}]")?,
-            }
-        }
-        Ok(())
+        let places: Vec<String> = self.places().map(Self::place_text).collect();
+        out.write_str(&places.join(ALTERNATIVE))
     }
 }
 
@@ -225,6 +305,28 @@ mod tests {
             FieldPath::parse("value.topic").unwrap().short(),
             "value.topic"
         );
+    }
+
+    #[test]
+    fn places_to_look_instead_follow_after_two_slashes() {
+        let path = FieldPath::parse("headers.ce_id // id//value.\"a//b\".c").unwrap();
+        let places: Vec<String> = path.places().map(FieldPath::place_text).collect();
+        assert_eq!(places, ["headers.ce_id", "value.id", "value.\"a//b\".c"]);
+        assert_eq!(
+            path.to_string(),
+            "headers.ce_id//value.id//value.\"a//b\".c"
+        );
+        assert_eq!(path.short(), "headers.ce_id//id//\"a//b\".c");
+        assert_eq!(FieldPath::parse(&path.to_string()), Ok(path));
+        for text in ["a//", "//a", "a// //b", "//"] {
+            assert!(FieldPath::parse(text).is_err(), "{text}");
+        }
+        let many = vec!["a"; ALTERNATIVES_MAX + 1].join("//");
+        assert!(matches!(
+            FieldPath::parse(&many),
+            Err(FieldPathError::Alternatives(33))
+        ));
+        assert_eq!(FieldPath::parse("a/b").unwrap().to_string(), "value.a/b");
     }
 
     #[test]

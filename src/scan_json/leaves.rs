@@ -102,7 +102,7 @@ fn push_name(path: &mut String, name: &str) {
     if !path.is_empty() {
         path.push('.');
     }
-    if name.contains(['.', '[']) || name.is_empty() {
+    if name.contains(['.', '[']) || name.contains("//") || name.is_empty() {
         path.push('"');
         path.push_str(name);
         path.push('"');

@@ -183,6 +183,8 @@ struct Worker<'a> {
     probe: FieldProbe,
     coordinates: BlockCoordinates,
     is_key_in_value: bool,
+    /// Whether a part of the dedup key that is not in the value may be there instead.
+    may_key_be_in_value: bool,
     /// Whether the values of the block at hand need no check of their own.
     is_block_utf8: bool,
     /// Type of the last timestamp: it seldom changes.
@@ -196,6 +198,7 @@ impl<'a> Worker<'a> {
         let mut paths: Vec<_> = fields.iter().map(|field| field.path.clone()).collect();
         let key_count = paths.len();
         let is_key_in_value = paths.iter().any(FieldPath::is_in_value);
+        let may_key_be_in_value = paths.iter().any(FieldPath::may_be_in_value);
         let filter = plan.filter.as_ref();
         paths.extend(filter.iter().flat_map(|filter| filter.paths()).cloned());
         let compared_count = paths.len();
@@ -215,6 +218,7 @@ impl<'a> Worker<'a> {
             field_count: paths.len(),
             key_count,
             is_key_in_value,
+            may_key_be_in_value,
             filter: filter.map(Filter::new),
             reversal: reversal.map(Filter::new),
             compared_count,
@@ -299,6 +303,11 @@ impl<'a> Worker<'a> {
         self.fields.read_in(view, self.is_block_utf8, values);
         let is_reversal = match self.judge(view, values) {
             Ok(is_reversal) => is_reversal,
+            Err(SkipReason::MissingKey)
+                if self.may_key_be_in_value && view.value() == Payload::Null =>
+            {
+                return Ok(Outcome::Skipped(SkipReason::Tombstone));
+            }
             Err(reason) => return Ok(Outcome::Skipped(reason)),
         };
         if !is_reversal {
