@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+pub mod preset;
 pub mod record;
 
 pub mod finding;

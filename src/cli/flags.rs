@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
-use clap_complete::Shell;
 
 use crate::cli::config::ConfigFlags;
 use crate::cli::config::check::CheckFlags;
 use crate::cli::explain::ExplainFlags;
+use crate::cli::generated::CompletionsFlags;
 use crate::cli::help;
 use crate::cli::output::{OutputFlags, StoredReportFlags};
+use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
+use crate::preset::Preset;
 use crate::source::file::FileFormat;
 
 /// Finds duplicate records in Kafka topic ranges and exported logs.
@@ -49,6 +51,9 @@ pub enum CommandFlags {
     /// Check a file of audits, and show each as the scan that it amounts to
     #[command(after_help = help::CHECK_END)]
     Check(CheckFlags),
+    /// List the presets of --preset, or show what one of them sets
+    #[command(after_help = help::PRESETS_END)]
+    Presets(PresetsFlags),
     /// Print a completion script for a shell
     Completions(CompletionsFlags),
     /// Print the manual page
@@ -168,11 +173,17 @@ pub struct RangeFlags {
 }
 
 /// What makes two records the same.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "What is the same")]
 pub struct DedupKeyFlags {
+    /// Records of a well-known system: sets --by, and --where, --amount and others as the system
+    /// needs them, where they are not given; `dupaudit presets` lists them
+    #[arg(long, value_name = "NAME", hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(Preset::names()))]
+    pub preset: Option<String>,
     /// Fields that together identify a record, such as `charge_id`, `key`, `headers.NAME` or
-    /// `value.email|trim|lower` (repeatable, or comma-separated)
+    /// `value.email|trim|lower` (repeatable, or comma-separated); `headers.ce_id//id` is the second
+    /// where a record lacks the first
     #[arg(long, value_name = "FIELD")]
     pub by: Vec<String>,
     /// Audit only records that match, such as `value.status == "captured" && value.amount > 100`:
@@ -185,9 +196,9 @@ pub struct DedupKeyFlags {
     /// With `--by value`: fields that do not count (repeatable, or comma-separated)
     #[arg(long, value_name = "FIELD")]
     pub ignore: Vec<String>,
-    /// Records that lack a part of the dedup key: count them, or group them too
-    #[arg(long, value_name = "POLICY", value_enum, default_value = "skip")]
-    pub missing: MissingFlag,
+    /// Records that lack a part of the dedup key: count them, or group them too [default: skip]
+    #[arg(long, value_name = "POLICY", value_enum)]
+    pub missing: Option<MissingFlag>,
 }
 
 /// What is accepted without the coverage being called incomplete.
@@ -215,7 +226,7 @@ pub struct AcceptanceFlags {
 }
 
 /// What is at risk.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "What is at risk")]
 pub struct ImpactFlags {
     /// Amount of a record
@@ -258,14 +269,6 @@ pub struct DemoFlags {
     /// No progress, no hints; the report stays
     #[arg(short, long)]
     pub quiet: bool,
-}
-
-/// Options of `completions`.
-#[derive(Args, Debug)]
-pub struct CompletionsFlags {
-    /// Shell to print the script for
-    #[arg(value_enum)]
-    pub shell: Shell,
 }
 
 /// Values of `--isolation`.
@@ -360,6 +363,7 @@ mod tests {
             "--assume-topic",
             "--format",
             "--map",
+            "--preset",
             "--by",
             "--within",
             "--ignore",

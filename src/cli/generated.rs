@@ -2,11 +2,19 @@
 
 use std::io;
 
-use clap::CommandFactory;
+use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use crate::cli::flags::Flags;
+
+/// Options of `completions`.
+#[derive(Args, Debug)]
+pub struct CompletionsFlags {
+    /// Shell to print the script for
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
 
 /// Returns the completion script for a shell.
 pub fn completions(shell: Shell) -> Vec<u8> {

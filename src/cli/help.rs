@@ -26,6 +26,8 @@ Examples:
     dupaudit scan -F prod.conf -t charges --from 2026-01-15 --to 2026-01-16 --by charge_id
   What refunds have left at risk:
     dupaudit scan ledger.jsonl --by charge_id --amount amount --reversal 'value.type == \"refund\"'
+  Records of a system whose identities are known:
+    dupaudit scan -b broker:9092 -t events --from -1d --preset cloudevents
   The same record but for when it was sent, at most ten minutes apart:
     dupaudit scan sent.jsonl --by value --ignore sent_at --map timestamp=sent_at --within 10m
   What `[audit.charges]` in dupaudit.toml says, but for today:
@@ -97,6 +99,13 @@ Exit codes:
   0  the report was rendered, whatever it says
   2  there is no such report, or it is damaged
   4  what was rendered cannot be written";
+
+/// End of `dupaudit presets --help`.
+pub const PRESETS_END: &str = "\
+Examples:
+  dupaudit presets
+  dupaudit presets stripe-event
+  dupaudit scan events.jsonl --preset stripe-event";
 
 /// End of `dupaudit demo --help`.
 pub const DEMO_END: &str = "\

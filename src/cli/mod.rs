@@ -9,6 +9,7 @@ pub mod help;
 pub mod machine;
 pub mod message;
 pub mod output;
+pub mod preset;
 pub mod resolve;
 pub mod schema;
 pub mod secret;
@@ -77,7 +78,10 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         CommandFlags::Explain(explain) => explain.quiet,
         CommandFlags::Report(report) => report.quiet,
         CommandFlags::Demo(demo) => demo.quiet,
-        CommandFlags::Check(_) | CommandFlags::Completions(_) | CommandFlags::Man => false,
+        CommandFlags::Check(_)
+        | CommandFlags::Presets(_)
+        | CommandFlags::Completions(_)
+        | CommandFlags::Man => false,
     };
     let mut messages = Messages::new(io::stderr(), is_quiet);
     let command = match resolve_command(&flags, &arguments) {
@@ -148,6 +152,7 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec
         CommandFlags::Check(flags) => {
             return config::check::check(flags, &context).map(Command::Print);
         }
+        CommandFlags::Presets(flags) => Ok(Command::Presets(preset::shown(flags))),
         CommandFlags::Completions(completions) => {
             Ok(Command::Print(generated::completions(completions.shell)))
         }
@@ -174,7 +179,7 @@ fn execute(
         Command::Scan(_) | Command::Explain(_) | Command::Demo(_) => signals::install()
             .context("take over SIGINT and SIGTERM")
             .map_err(CommandError::failed)?,
-        Command::Report(_) | Command::Print(_) => StopFlag::default(),
+        Command::Report(_) | Command::Presets(_) | Command::Print(_) => StopFlag::default(),
     };
     let mut stdout = BufWriter::new(io::stdout());
     let mut surroundings = Surroundings {

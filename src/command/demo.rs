@@ -112,6 +112,7 @@ mod embedded {
             }),
             is_dry_run: false,
             isolation: Isolation::ReadCommitted,
+            preset: None,
             outputs: Vec::new(),
             report: ReportOptions {
                 top: TOP,

@@ -3,6 +3,7 @@
 pub mod demo;
 mod dry_run;
 pub mod explain;
+mod presets;
 pub mod print;
 mod progress;
 mod reports;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use crate::audit::AuditPlan;
 use crate::finding::Verdict;
+use crate::preset::Preset;
 use crate::report::CsvRows;
 use crate::report::ReportFormat;
 use crate::schema::SchemaSpec;
@@ -37,6 +39,8 @@ pub enum Command {
     Report(StoredReportCommand),
     /// Loses acknowledgements in an embedded broker, then audits what comes of it.
     Demo(DemoCommand),
+    /// Lists the presets, or shows what one of them sets.
+    Presets(Option<&'static Preset>),
     /// Prints a text made from the command line's own definition: completions, the manual page.
     Print(Vec<u8>),
 }
@@ -60,6 +64,8 @@ pub struct ScanCommand {
     pub is_dry_run: bool,
     /// Which transactions count.
     pub isolation: Isolation,
+    /// The preset that filled in what was not typed.
+    pub preset: Option<&'static str>,
     /// Reports beside, or instead of, the one for people.
     pub outputs: Vec<OutputRequest>,
     /// How reports are written.
@@ -289,6 +295,7 @@ pub fn run(
         Command::Explain(explain) => explain::run(explain, surroundings),
         Command::Report(report) => reports::stored::run(report, surroundings),
         Command::Demo(demo) => demo::run(demo, surroundings),
+        Command::Presets(preset) => presets::run(*preset, surroundings),
         Command::Print(text) => print::run(text, surroundings),
     }
 }

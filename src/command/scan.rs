@@ -144,15 +144,18 @@ fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {
         command_line: scan.command_line.clone(),
         started_at_millis: scan.started_at_millis,
         finished_at_millis,
+        preset: scan.preset.map(str::to_owned),
         by: plan
             .dedup_key
             .fields
             .iter()
             .map(ToString::to_string)
             .collect(),
+        filter: plan.filter.as_ref().map(ToString::to_string),
         within_millis: plan.within_millis,
         isolation: scan.isolation.name(),
         amount_field: plan.impact.amount.as_ref().map(ToString::to_string),
+        currency_field: plan.impact.currency.as_ref().map(ToString::to_string),
         amount_unit: plan.impact.unit.name(),
         subject_field: plan.impact.subject.as_ref().map(ToString::to_string),
         reversal: plan.reversal.as_ref().map(ToString::to_string),

@@ -47,14 +47,20 @@ pub struct AuditHeader {
     pub started_at_millis: i64,
     /// End, milliseconds since the epoch.
     pub finished_at_millis: i64,
+    /// The preset that filled in what was not typed, if one was named.
+    pub preset: Option<String>,
     /// Field paths of the dedup key with their normalisers, such as `value.email|trim`.
     pub by: Vec<String>,
+    /// What `--where` asks, if anything.
+    pub filter: Option<String>,
     /// `--within`, in milliseconds.
     pub within_millis: Option<i64>,
     /// `read_committed` or `read_uncommitted`.
     pub isolation: &'static str,
     /// What `--amount` names, if anything.
     pub amount_field: Option<String>,
+    /// What `--currency` names, if anything.
+    pub currency_field: Option<String>,
     /// `major` or `minor`: what the numbers in that field count.
     pub amount_unit: &'static str,
     /// What `--subject` names, if anything.

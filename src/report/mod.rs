@@ -18,6 +18,7 @@ pub use report_file::{ReportFile, check_target};
 pub use reports::{ReportFailure, Reports};
 pub use target::{ReportFormat, ReportTarget, TargetError};
 pub use terminal::explain;
+pub use terminal::presets::PresetText;
 pub use terminal::{Style, TerminalOptions, TerminalReport};
 
 use std::io;

@@ -132,6 +132,7 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
             | CommandFlags::Report(_)
             | CommandFlags::Demo(_)
             | CommandFlags::Check(_)
+            | CommandFlags::Presets(_)
             | CommandFlags::Completions(_)
             | CommandFlags::Man,
         ) => Err(unknown("is no scan")),

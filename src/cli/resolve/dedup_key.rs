@@ -24,8 +24,8 @@ pub fn resolve(flags: &DedupKeyFlags) -> Result<DedupKeySpec, UsageError> {
         fields,
         ignore,
         missing: match flags.missing {
-            MissingFlag::Skip => MissingPolicy::Skip,
-            MissingFlag::Group => MissingPolicy::Group,
+            None | Some(MissingFlag::Skip) => MissingPolicy::Skip,
+            Some(MissingFlag::Group) => MissingPolicy::Group,
         },
     })
 }
@@ -50,7 +50,7 @@ fn fields(texts: &[String]) -> Result<Vec<KeyField>, UsageError> {
         return Err(
             UsageError::new("`scan` needs `--by FIELD`: what identifies a record").hint(
                 "for example `dupaudit scan payments.jsonl --by charge_id`; `--by value` compares \
-                 whole values",
+                 whole values, and `dupaudit presets` lists systems that are known",
             ),
         );
     }
@@ -101,11 +101,12 @@ mod tests {
     fn flags(by: &[&str], ignore: &[&str]) -> DedupKeyFlags {
         let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
         DedupKeyFlags {
+            preset: None,
             by: owned(by),
             filter: None,
             within: None,
             ignore: owned(ignore),
-            missing: MissingFlag::Skip,
+            missing: None,
         }
     }
 
@@ -116,7 +117,7 @@ mod tests {
         assert_eq!(shown, ["value.a", "value.b|trim", "headers.x"]);
         assert_eq!(spec.missing, MissingPolicy::Skip);
         let flags = DedupKeyFlags {
-            missing: MissingFlag::Group,
+            missing: Some(MissingFlag::Group),
             ..flags(&["a"], &[])
         };
         assert_eq!(resolve(&flags).unwrap().missing, MissingPolicy::Group);

@@ -14,10 +14,11 @@ use std::path::{Path, PathBuf};
 
 use crate::audit::{Acceptance, AuditPlan};
 use crate::cli::flags::{
-    AcceptanceFlags, AmountUnitFlag, DemoFlags, FailOnFlag, ImpactFlags, LimitFlags, ScanFlags,
-    SourceFlags,
+    AcceptanceFlags, AmountUnitFlag, DedupKeyFlags, DemoFlags, FailOnFlag, ImpactFlags, LimitFlags,
+    ScanFlags, SourceFlags,
 };
 use crate::cli::output::{RenderFlags, RowsFlag, StoredReportFlags};
+use crate::cli::preset;
 use crate::cli::resolve::kafka::Environment;
 use crate::cli::schema;
 use crate::cli::usage_error::UsageError;
@@ -48,11 +49,14 @@ pub struct RunContext<'a> {
 /// Returns the audit that is asked for.
 pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, UsageError> {
     let (kafka, isolation) = kafka::resolve(&flags.sources, context.environment)?;
+    let preset = preset::find(&flags.dedup_key);
+    let identity = preset::with_dedup_key(&flags.dedup_key, preset);
+    let at_risk = preset::with_impact(&flags.impact, preset);
     check_sources(&flags.sources)?;
     let outputs = outputs::resolve(&flags.output.render)?;
     let partitions = kafka.as_ref().and_then(|kafka| kafka.partitions.as_ref());
     let plan = AuditPlan {
-        dedup_key: dedup_key(flags)?,
+        dedup_key: dedup_key(&identity, flags.sources.dry_run)?,
         schemas: None,
         mapping: mapping::resolve(
             &flags.sources.map,
@@ -61,10 +65,10 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         )?,
         assume_topic: flags.sources.assume_topic.as_deref().map(Into::into),
         range: range::resolve(&flags.range, partitions, context.now_millis)?,
-        filter: filter(flags.dedup_key.filter.as_deref())?,
+        filter: filter(identity.filter.as_deref())?,
         reversal: reversal(flags.impact.reversal.as_deref())?,
-        within_millis: dedup_key::within(flags.dedup_key.within.as_deref())?,
-        impact: impact(&flags.impact)?,
+        within_millis: dedup_key::within(identity.within.as_deref())?,
+        impact: impact(&at_risk)?,
         acceptance: acceptance(&flags.acceptance)?,
         show_values: flags.output.show_values,
         show_evidence: outputs.iter().any(|output| shows_evidence(output.format)),
@@ -80,6 +84,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         kafka,
         is_dry_run: flags.sources.dry_run,
         isolation,
+        preset: preset.map(|preset| preset.name),
         outputs,
         report: ReportOptions {
             is_redacted: flags.output.redact.is_some(),
@@ -111,15 +116,15 @@ fn shows_evidence(format: ReportFormat) -> bool {
 }
 
 /// A dry run reads no record, so it need not be told what identifies one.
-fn dedup_key(flags: &ScanFlags) -> Result<DedupKeySpec, UsageError> {
-    if flags.sources.dry_run && flags.dedup_key.by.is_empty() {
+fn dedup_key(flags: &DedupKeyFlags, is_dry_run: bool) -> Result<DedupKeySpec, UsageError> {
+    if is_dry_run && flags.by.is_empty() {
         return Ok(DedupKeySpec {
             fields: Vec::new(),
             ignore: Vec::new(),
             missing: MissingPolicy::Skip,
         });
     }
-    dedup_key::resolve(&flags.dedup_key)
+    dedup_key::resolve(flags)
 }
 
 fn filter(text: Option<&str>) -> Result<Option<Expression>, UsageError> {

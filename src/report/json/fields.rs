@@ -72,7 +72,10 @@ pub(in crate::report) fn header<W: Write>(
     json.timestamp("to", header.to_millis)?;
     json.member("reversal", &header.reversal)?;
     json.member("offset_range", &header.offset_range)?;
-    json.member("shows_values", &header.shows_values)
+    json.member("shows_values", &header.shows_values)?;
+    json.member("preset", &header.preset)?;
+    json.member("where", &header.filter)?;
+    json.member("currency_field", &header.currency_field)
 }
 
 /// Writes the members of `coverage`.

@@ -44,6 +44,9 @@ pub(super) struct HeaderFields {
     offset_range: Option<String>,
     #[serde(default)]
     shows_values: bool,
+    preset: Option<String>,
+    r#where: Option<String>,
+    currency_field: Option<String>,
 }
 
 impl From<HeaderFields> for AuditHeader {
@@ -53,10 +56,13 @@ impl From<HeaderFields> for AuditHeader {
             command_line: read.command_line,
             started_at_millis: read.started_at.0,
             finished_at_millis: read.finished_at.0,
+            preset: read.preset,
             by: read.by,
+            filter: read.r#where,
             within_millis: read.within_ms,
             isolation: read.isolation.0,
             amount_field: read.amount_field,
+            currency_field: read.currency_field,
             amount_unit: read.amount_unit.map_or("major", |unit| unit.0),
             subject_field: read.subject_field,
             reversal: read.reversal,

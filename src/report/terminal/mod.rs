@@ -7,6 +7,7 @@ pub mod explain;
 mod layout;
 mod numbers;
 mod opening;
+pub mod presets;
 mod sparkline;
 mod standing;
 mod tables;

@@ -66,12 +66,21 @@ pub(super) fn verdict(screen: &mut Screen, report: &ReportHead<'_>) {
 }
 
 fn by_label(header: &AuditHeader) -> String {
+    // A list of places to look says less than the name that was typed for it.
+    let has_places = header.by.iter().any(|field| field.contains("//"));
+    if let Some(preset) = header.preset.as_ref().filter(|_| has_places) {
+        return format!("{} identities", visible(preset));
+    }
     let fields: Vec<String> = header.by.iter().map(|field| short_field(field)).collect();
     fields.join(" + ")
 }
 
 fn short_field(field: &str) -> String {
     let path = without_normalizers(field);
+    // The places to look instead are listed elsewhere.
+    if let Some((first, _)) = path.split_once("//") {
+        return format!("{}//…", short_field(first));
+    }
     visible(&FieldPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.short()))
 }
 
@@ -107,6 +116,26 @@ pub(super) fn range(screen: &mut Screen, report: &ReportHead<'_>) {
     if !parts.is_empty() {
         screen.labelled("RANGE", &parts.join(", "));
     }
+    preset(screen, header);
+}
+
+/// Adds which preset was used, and what its fields are in this scan.
+fn preset(screen: &mut Screen, header: &AuditHeader) {
+    let Some(preset) = &header.preset else {
+        return;
+    };
+    let by: Vec<String> = header.by.iter().map(|by| visible(by)).collect();
+    // Room to break the line at, where one place follows another.
+    let mut text = format!("{}: by {}", visible(preset), by.join(" + ")).replace("//", " // ");
+    if let Some(filter) = &header.filter {
+        text.push_str(", where ");
+        text.push_str(&visible(filter));
+    }
+    if let Some(within) = header.within_millis {
+        text.push_str(", within ");
+        text.push_str(&duration(within));
+    }
+    screen.labelled("PRESET", &text);
 }
 
 fn sources(report: &ReportHead<'_>) -> Vec<String> {

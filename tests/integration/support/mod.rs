@@ -118,6 +118,12 @@ impl Run {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
     /// Runs it to its end; a run that takes too long is a failing test.
     pub(crate) fn run(self) -> Outcome {
         self.start().finish()

@@ -1,0 +1,3 @@
+//! What makes records the same, told by name.
+
+mod presets;
