@@ -58,6 +58,14 @@ impl Wrapping {
             let [_, _, offset, ..] = &members.parts;
             return (integer(text, offset) == Some(start)).then_some(Self::Object);
         };
+        // Most files that only look like a sink's by their name are told by their first row.
+        let is_start = |cell: &[u8]| whole_number(cell) == Some(start);
+        if !rows::cells(text, *delimiter)
+            .iter()
+            .any(|cell| is_start(cell))
+        {
+            return None;
+        }
         let rows = block.views().map(|view| {
             let row = view.value().bytes().unwrap_or_default();
             rows::cells(row, *delimiter)
