@@ -10,6 +10,7 @@ pub mod typed_value;
 
 pub mod source;
 
+pub mod baseline;
 pub mod decode;
 pub mod dedup_key;
 pub mod diagnosis;

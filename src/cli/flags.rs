@@ -13,6 +13,7 @@ use crate::cli::help;
 use crate::cli::output::{OutputFlags, StoredReportFlags};
 use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
+use crate::cli::verdict::{BaselineFlags, VerdictFlags};
 use crate::preset::Preset;
 use crate::source::file::FileFormat;
 
@@ -45,6 +46,9 @@ pub enum CommandFlags {
     /// Render a stored JSON report again, for people or in another format
     #[command(after_help = help::REPORT_END)]
     Report(StoredReportFlags),
+    /// Accept the groups of a report: the scans of later nights count them as known
+    #[command(after_help = help::BASELINE_END)]
+    Baseline(BaselineFlags),
     /// Lose acknowledgements inside an embedded broker, then audit what comes of it
     #[command(after_help = help::DEMO_END)]
     Demo(DemoFlags),
@@ -81,6 +85,9 @@ pub struct ScanFlags {
     /// What is at risk.
     #[command(flatten)]
     pub impact: ImpactFlags,
+    /// What is new, and what was known.
+    #[command(flatten)]
+    pub verdict: VerdictFlags,
     /// What is written.
     #[command(flatten)]
     pub output: OutputFlags,
@@ -387,6 +394,8 @@ mod tests {
             "--memory",
             "--threads",
             "--fail-on",
+            "--baseline",
+            "--fail-at",
             "--stall-timeout",
             "--late",
             "--audit",

@@ -42,6 +42,7 @@ Exit codes:
      not exist; nothing was audited
   3  no duplicates in what was read, but coverage is incomplete
   4  the audit failed: broker unreachable or refusing, output not written, internal error
+With --baseline or --fail-at, 1 means new duplicates at or over the threshold, else 0 or 3.
 --fail-on turns what it leaves out into 0.
 
 Variables:
@@ -106,6 +107,24 @@ Examples:
   dupaudit presets
   dupaudit presets stripe-event
   dupaudit scan events.jsonl --preset stripe-event";
+
+/// End of `dupaudit baseline --help`.
+pub const BASELINE_END: &str = "\
+The file is TOML with one line for each group, to be reviewed and kept in version control. A group
+is known by its id, a hash of its dedup key, while it has no more extra records than were accepted
+and until it expires. Ids of reports with --redact hash hold for that report alone.
+
+Examples:
+  Accept what a report has, then see only what is new:
+    dupaudit baseline charges.json -o accepted.toml --reason 'refunded, INC-1234'
+    dupaudit scan charges.jsonl --by charge_id --baseline accepted.toml
+  One group, for good, and nothing that is gone:
+    dupaudit baseline r.json -o accepted.toml --group g_… --reason 'a test' --expires never --prune
+
+Exit codes:
+  0  the baseline was written
+  2  there is no such report or group, or it does not fit the baseline that is there
+  4  the baseline cannot be written";
 
 /// End of `dupaudit demo --help`.
 pub const DEMO_END: &str = "\

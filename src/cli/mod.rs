@@ -15,6 +15,7 @@ pub mod schema;
 pub mod secret;
 pub mod signals;
 pub mod usage_error;
+pub mod verdict;
 
 use std::cell::Cell;
 use std::ffi::OsString;
@@ -78,7 +79,8 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         CommandFlags::Explain(explain) => explain.quiet,
         CommandFlags::Report(report) => report.quiet,
         CommandFlags::Demo(demo) => demo.quiet,
-        CommandFlags::Check(_)
+        CommandFlags::Baseline(_)
+        | CommandFlags::Check(_)
         | CommandFlags::Presets(_)
         | CommandFlags::Completions(_)
         | CommandFlags::Man => false,
@@ -148,6 +150,9 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec
             explain::resolve(explain, context).map(|of| Command::Explain(Box::new(of)))
         }
         CommandFlags::Report(report) => resolve::stored_report(report).map(Command::Report),
+        CommandFlags::Baseline(baseline) => {
+            verdict::baseline(baseline, &context).map(Command::Baseline)
+        }
         CommandFlags::Demo(demo) => Ok(Command::Demo(resolve::demo(demo, context))),
         CommandFlags::Check(flags) => {
             return config::check::check(flags, &context).map(Command::Print);
@@ -179,7 +184,9 @@ fn execute(
         Command::Scan(_) | Command::Explain(_) | Command::Demo(_) => signals::install()
             .context("take over SIGINT and SIGTERM")
             .map_err(CommandError::failed)?,
-        Command::Report(_) | Command::Presets(_) | Command::Print(_) => StopFlag::default(),
+        Command::Baseline(_) | Command::Report(_) | Command::Presets(_) | Command::Print(_) => {
+            StopFlag::default()
+        }
     };
     let mut stdout = BufWriter::new(io::stdout());
     let mut surroundings = Surroundings {

@@ -24,7 +24,7 @@ mod embedded {
     use crate::command::scan;
     use crate::command::{
         CommandError, DemoCommand, FailOn, KafkaRequest, Message, Outcome, ReportOptions,
-        ScanCommand, Surroundings,
+        ScanCommand, Surroundings, VerdictRequest,
     };
     use crate::dedup_key::{DedupKeySpec, KeyField, MissingPolicy};
     use crate::finding::AuditSummary;
@@ -81,6 +81,7 @@ mod embedded {
             normalizers: Vec::new(),
         };
         ScanCommand {
+            verdict: VerdictRequest::default(),
             plan: AuditPlan {
                 impact: ImpactSpec {
                     amount: Some(path("amount")),

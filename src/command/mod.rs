@@ -11,8 +11,11 @@ pub mod scan;
 mod schemas;
 mod sources;
 mod targets;
+mod verdict;
 
 pub use explain::ExplainCommand;
+pub use verdict::baseline::BaselineCommand;
+pub use verdict::{Measure, Threshold, VerdictRequest};
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -37,6 +40,8 @@ pub enum Command {
     Explain(Box<ExplainCommand>),
     /// Renders a stored report again.
     Report(StoredReportCommand),
+    /// Accepts the groups of a report.
+    Baseline(BaselineCommand),
     /// Loses acknowledgements in an embedded broker, then audits what comes of it.
     Demo(DemoCommand),
     /// Lists the presets, or shows what one of them sets.
@@ -72,6 +77,8 @@ pub struct ScanCommand {
     pub report: ReportOptions,
     /// What ends with a code other than 0.
     pub fail_on: FailOn,
+    /// What is known before, and from where on what is new counts.
+    pub verdict: VerdictRequest,
     /// The command line, secrets masked.
     pub command_line: Vec<String>,
     /// Start of the run, milliseconds since the epoch; relative times count from it.
@@ -294,6 +301,7 @@ pub fn run(
         Command::Scan(scan) => scan::run(scan, surroundings),
         Command::Explain(explain) => explain::run(explain, surroundings),
         Command::Report(report) => reports::stored::run(report, surroundings),
+        Command::Baseline(baseline) => verdict::baseline::run(baseline, surroundings),
         Command::Demo(demo) => demo::run(demo, surroundings),
         Command::Presets(preset) => presets::run(*preset, surroundings),
         Command::Print(text) => print::run(text, surroundings),

@@ -9,6 +9,7 @@ use crate::command::reports::{self, ReportsRequest};
 use crate::command::schemas;
 use crate::command::sources;
 use crate::command::targets;
+use crate::command::verdict::{self, Judge};
 use crate::command::{CommandError, Message, Outcome};
 use crate::command::{ScanCommand, Surroundings};
 use crate::finding::AuditHeader;
@@ -29,16 +30,8 @@ pub fn run(
     Ok(Outcome::Audited {
         verdict: summary.verdict,
         is_complete: summary.complete,
-        has_news: has_news(&summary),
+        has_news: verdict::has_news(&summary),
     })
-}
-
-/// Returns whether there are duplicates that count.
-fn has_news(summary: &AuditSummary) -> bool {
-    match &summary.standing {
-        Some(standing) => standing.new_groups > 0,
-        None => summary.groups > 0,
-    }
 }
 
 /// Opens the sources, audits them, writes the reports, and returns what it came to.
@@ -48,6 +41,8 @@ pub(super) fn audit_command(
 ) -> Result<AuditSummary, CommandError> {
     targets::check(&scan.outputs, &scan.files)?;
     let plan = schemas::plan(scan, surroundings)?;
+    let judge = Judge::open(&scan.verdict, &plan, scan.started_at_millis)?;
+    let known = judge.known();
     let sources = sources::open(scan, surroundings)?;
     let audit_progress = AuditProgress::default();
     let shows_progress = surroundings.is_stderr_terminal && !scan.report.is_quiet;
@@ -55,12 +50,13 @@ pub(super) fn audit_command(
         spill_dir: &surroundings.temporary_directory,
         progress: &audit_progress,
         stop: &surroundings.stop,
-        known: &[],
+        known: &known,
     };
     let audit = progress::with_progress_line(shows_progress, &sources, &audit_progress, || {
         audit::run(&plan, &sources, context)
     });
     let mut audit = audit.map_err(audit_failure)?;
+    judge.complete(&mut audit.summary);
     write_reports(scan, &mut audit, surroundings)?;
     say_doubts(scan, &audit.summary, surroundings);
     Ok(audit.summary)

@@ -23,7 +23,9 @@ pub use group::{
     ReportedRecord, ReversedAmount, Review,
 };
 pub use pictures::{OffsetLinks, OverTime};
-pub use standing::{GroupStanding, KnownGroup, KnownGroups, KnownTotal, Standing, StandingTotal};
+pub use standing::{
+    GroupStanding, KnownGroup, KnownGroups, KnownTotal, Standing, StandingTotal, ThresholdTotal,
+};
 pub use summary::{
     AmountTotal, AuditHeader, AuditSummary, CauseTotal, Episode, PartitionTotal, ReversalTotal,
     SubjectTotal, TimeSpan, Verdict,

@@ -69,6 +69,18 @@ pub struct KnownTotal {
     pub extra_records: u64,
 }
 
+/// What a threshold came to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ThresholdTotal {
+    /// The threshold as typed, such as `groups=1`.
+    pub threshold: String,
+    /// What was found: a plain decimal, or a percentage where the threshold is one.
+    pub found: String,
+    /// Whether that is at or over the threshold.
+    #[serde(rename = "reached")]
+    pub is_reached: bool,
+}
+
 /// Sums over what is new and what was known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StandingTotal {

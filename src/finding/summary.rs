@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::finding::coverage::SkippedRecords;
 use crate::finding::group::{AmountAtRisk, Cause, Confidence};
 use crate::finding::pictures::{OffsetLinks, OverTime};
-use crate::finding::standing::StandingTotal;
+use crate::finding::standing::{StandingTotal, ThresholdTotal};
 use crate::finding::timeline::Timeline;
 use crate::record::TimestampType;
 use crate::record::TopicPartition;
@@ -272,6 +272,8 @@ pub struct AuditSummary {
     pub timeline: Timeline,
     /// What is new and what was known; nothing where nothing is asked that could have known.
     pub standing: Option<StandingTotal>,
+    /// What the thresholds of `--fail-at` came to; nothing without one.
+    pub thresholds: Option<Vec<ThresholdTotal>>,
     /// Extra records over time by their cause, for a picture.
     pub causes_over_time: OverTime<Cause>,
     /// Extra records over time by their partition, for a picture; those with most alone.

@@ -18,6 +18,7 @@
 //! | `reports` | stored reports are rendered again |
 //! | `readme` | the README's commands print what it shows |
 //! | `values` | what serializers wrote is read with its schemas |
+//! | `verdict` | what counts of the findings: baselines, thresholds, and who is told |
 //! | `support` | temporary folders, runs of the program, brokers, the proxy that loses acks |
 #![expect(
     clippy::unwrap_used,
@@ -55,3 +56,4 @@ mod support;
 #[cfg(feature = "kafka")]
 mod topics;
 mod values;
+mod verdict;

@@ -154,6 +154,7 @@ pub(super) fn summarize(
         warnings: warnings(plan, sources, &counts, &totals),
         reversals,
         standing: None,
+        thresholds: None,
         subjects: 0,
         top_subjects: Vec::new(),
     };

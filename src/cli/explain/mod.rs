@@ -128,7 +128,8 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
     match Flags::try_parse_from(command_line).map(|flags| flags.command) {
         Ok(CommandFlags::Scan(scan)) => Ok(scan),
         Ok(
-            CommandFlags::Explain(_)
+            CommandFlags::Baseline(_)
+            | CommandFlags::Explain(_)
             | CommandFlags::Report(_)
             | CommandFlags::Demo(_)
             | CommandFlags::Check(_)

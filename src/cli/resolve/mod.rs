@@ -22,6 +22,7 @@ use crate::cli::preset;
 use crate::cli::resolve::kafka::Environment;
 use crate::cli::schema;
 use crate::cli::usage_error::UsageError;
+use crate::cli::verdict;
 use crate::command::{DemoCommand, FailOn, ReportOptions, ScanCommand, StoredReportCommand};
 use crate::dedup_key::{DedupKeySpec, MissingPolicy};
 use crate::expression::Expression;
@@ -91,6 +92,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
             ..report(&flags.output.render, flags.output.quiet)
         },
         fail_on: fail_on(&flags.acceptance.fail_on),
+        verdict: verdict::resolve(&flags.verdict, &flags.impact)?,
         command_line: context.command_line,
         started_at_millis: context.now_millis,
     })

@@ -94,6 +94,7 @@ mod tests {
     use crate::finding::ReportedRecord;
     use crate::finding::Standing;
     use crate::finding::StandingTotal;
+    use crate::finding::ThresholdTotal;
     use crate::record::TimestampType;
     use crate::report::sample::START_MILLIS;
     use crate::report::sample::dollars;
@@ -158,7 +159,7 @@ mod tests {
         r#""first_timestamp":"2026-01-15T02:30:01.000Z","#,
         r#""last_timestamp":"2026-01-15T03:09:50.000Z"},"timestamp_types":["CreateTime"],"#,
         r#""extra_span":{"first_timestamp":"2026-01-15T02:41:07.218Z","#,
-        r#""last_timestamp":"2026-01-15T02:52:44.000Z"}},"#,
+        r#""last_timestamp":"2026-01-15T02:52:44.000Z"},"fail_at":null},"#,
         "\n",
         r#""coverage":{"conflicts":[{"topic":"charges","partition":2,"offset":5,"#,
         r#""audited":"charges","other":"a.jsonl"}],"partitions":[{"topic":"charges","#,
@@ -311,8 +312,15 @@ mod tests {
             first_found_millis: Some(START_MILLIS),
             known_by: Some("baseline".to_owned()),
         });
+        sample.summary.thresholds = Some(vec![ThresholdTotal {
+            threshold: "groups=1".to_owned(),
+            found: "1".to_owned(),
+            is_reached: true,
+        }]);
         let report: Value = serde_json::from_str(&written(&sample, false)).unwrap();
         let summary = &report["summary"];
+        let reached = serde_json::json!([{"threshold": "groups=1", "found": "1", "reached": true}]);
+        assert_eq!(summary["fail_at"], reached);
         let counts = [
             "new_groups",
             "new_extra_records",

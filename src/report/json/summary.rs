@@ -9,6 +9,7 @@ use crate::finding::AuditSummary;
 use crate::finding::Confidence;
 use crate::finding::ReversalTotal;
 use crate::finding::StandingTotal;
+use crate::finding::ThresholdTotal;
 use crate::finding::TimeSpan;
 use crate::finding::Timeline;
 use crate::report::json::output::JsonOutput;
@@ -53,7 +54,8 @@ pub(in crate::report) fn summary<W: Write>(
     let types = summary.timestamp_types.iter();
     let types: Vec<_> = types.map(|kind| kind.name()).collect();
     json.member("timestamp_types", &types)?;
-    span(json, "extra_span", summary.extra_span)
+    span(json, "extra_span", summary.extra_span)?;
+    fail_at(json, summary.thresholds.as_deref())
 }
 
 fn standing<W: Write>(
@@ -101,6 +103,26 @@ fn span<W: Write>(json: &mut JsonOutput<W>, name: &str, span: Option<TimeSpan>) 
     json.timestamp("first_timestamp", Some(span.first_millis))?;
     json.timestamp("last_timestamp", Some(span.last_millis))?;
     json.close("}")
+}
+
+fn fail_at<W: Write>(
+    json: &mut JsonOutput<W>,
+    thresholds: Option<&[ThresholdTotal]>,
+) -> io::Result<()> {
+    json.name("fail_at")?;
+    let Some(thresholds) = thresholds else {
+        return json.value(&());
+    };
+    json.open("[")?;
+    for total in thresholds {
+        json.item()?;
+        json.open("{")?;
+        json.member("threshold", &total.threshold)?;
+        json.member("found", &total.found)?;
+        json.member("reached", &total.is_reached)?;
+        json.close("}")?;
+    }
+    json.close("]")
 }
 
 fn reversals<W: Write>(

@@ -116,6 +116,7 @@ mod tests {
     use crate::finding::ReversedAmount;
     use crate::finding::Standing;
     use crate::finding::StandingTotal;
+    use crate::finding::ThresholdTotal;
     use crate::record::TimestampType;
     use crate::report::sample::{Sample, dollars, group, mixed, record, sample};
     use crate::report::{CsvReport, CsvRows, JsonReport, JsonlReport};
@@ -212,6 +213,11 @@ mod tests {
             new_amounts: vec![dollars("1.00")],
             ..StandingTotal::default()
         });
+        sample.summary.thresholds = Some(vec![ThresholdTotal {
+            threshold: evil.to_owned(),
+            found: "1".to_owned(),
+            is_reached: true,
+        }]);
         sample.groups[4].standing = Some(GroupStanding {
             standing: Standing::Known,
             new_extra: 1,

@@ -13,11 +13,11 @@ use crate::finding::KnownTotal;
 use crate::finding::PartitionTotal;
 use crate::finding::ReversalTotal;
 use crate::finding::SkippedRecords;
-use crate::finding::StandingTotal;
 use crate::finding::SubjectTotal;
 use crate::finding::TimeSpan;
 use crate::finding::Timeline;
 use crate::finding::Verdict;
+use crate::finding::{StandingTotal, ThresholdTotal};
 use crate::record::TimestampType;
 use crate::record::TopicPartition;
 use crate::report::read::codes::{Code, Millis};
@@ -110,6 +110,7 @@ pub(super) struct SummaryFields {
     gone_groups: Option<u64>,
     new_amounts: Option<Vec<AmountFields>>,
     known_by: Option<Vec<KnownFields>>,
+    fail_at: Option<Vec<ThresholdTotal>>,
     #[serde(default)]
     causes_over_time: OverTimeFields<CauseStep>,
     #[serde(default)]
@@ -182,6 +183,7 @@ impl From<SummaryFields> for AuditSummary {
             causes_over_time: read.causes_over_time.into(),
             partitions_over_time: read.partitions_over_time.into(),
             standing,
+            thresholds: read.fail_at,
             warnings: read.warnings,
         }
     }

@@ -5,11 +5,13 @@ mod copy;
 mod coverage;
 mod document;
 mod group;
+mod groups;
 mod head;
 mod one_group;
 mod pictures;
 
 pub use copy::copy_report;
+pub use groups::{GroupOutline, read_groups};
 
 use std::io;
 use std::io::Read;

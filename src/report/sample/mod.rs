@@ -321,6 +321,7 @@ fn summary() -> AuditSummary {
         extra_span: Some(span(667_218, 1_364_000)),
         timeline: timeline(&[(11, 1), (22, 2)]),
         standing: None,
+        thresholds: None,
         causes_over_time: over_time(Cause::ProducerRetry),
         partitions_over_time: over_time(topic_partition(1)),
         warnings: Vec::new(),

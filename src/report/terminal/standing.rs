@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::finding::AmountAtRisk;
 use crate::finding::AuditSummary;
 use crate::finding::StandingTotal;
+use crate::finding::ThresholdTotal;
 use crate::report::terminal::escape::visible;
 use crate::report::terminal::layout::Screen;
 use crate::report::terminal::numbers::counted;
@@ -14,11 +15,24 @@ use crate::report::terminal::numbers::grouped_decimal;
 /// Currencies and reasons that are named at most; the JSON report names all.
 const NAMED: usize = 5;
 
-/// Adds the line, where something is asked that could have known a group.
+/// Adds what is new, where something is asked that could have known a group, and what the
+/// thresholds came to.
 pub(super) fn new_and_known(screen: &mut Screen, summary: &AuditSummary) {
-    let Some(standing) = &summary.standing else {
-        return;
-    };
+    if let Some(standing) = &summary.standing {
+        new(screen, standing);
+    }
+    if let Some(thresholds) = &summary.thresholds {
+        let texts: Vec<String> = thresholds.iter().map(threshold_text).collect();
+        screen.labelled("FAIL AT", &texts.join("; "));
+    }
+}
+
+fn threshold_text(total: &ThresholdTotal) -> String {
+    let reached = if total.is_reached { "reached" } else { "below" };
+    format!("{}: {reached}, {}", visible(&total.threshold), total.found)
+}
+
+fn new(screen: &mut Screen, standing: &StandingTotal) {
     let mut parts = vec![new_text(standing)];
     parts.push(known_text(standing));
     match standing.gone_groups {

@@ -1,0 +1,3 @@
+//! What of the findings counts: baselines, thresholds, and who is told.
+
+mod baseline;
