@@ -18,7 +18,8 @@ pub const FAILED: u8 = 4;
 /// duplicates that do not count leave the question whether coverage was complete.
 pub fn of_outcome(outcome: Outcome, fail_on: FailOn) -> u8 {
     let (verdict, is_complete, has_news) = match outcome {
-        Outcome::Done => return CLEAN,
+        Outcome::Done | Outcome::Compared { has_news: false } => return CLEAN,
+        Outcome::Compared { has_news: true } => return DUPLICATES,
         Outcome::Audited {
             verdict,
             is_complete,

@@ -10,7 +10,7 @@ use crate::cli::config::check::CheckFlags;
 use crate::cli::explain::ExplainFlags;
 use crate::cli::generated::CompletionsFlags;
 use crate::cli::help;
-use crate::cli::output::{OutputFlags, StoredReportFlags};
+use crate::cli::output::{DiffFlags, OutputFlags, StoredReportFlags};
 use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
 use crate::cli::verdict::{BaselineFlags, VerdictFlags};
@@ -49,6 +49,9 @@ pub enum CommandFlags {
     /// Accept the groups of a report: the scans of later nights count them as known
     #[command(after_help = help::BASELINE_END)]
     Baseline(BaselineFlags),
+    /// Compare two stored JSON reports: which groups are new, have grown, or are gone
+    #[command(after_help = help::DIFF_END)]
+    Diff(DiffFlags),
     /// Lose acknowledgements inside an embedded broker, then audit what comes of it
     #[command(after_help = help::DEMO_END)]
     Demo(DemoFlags),

@@ -126,6 +126,23 @@ Exit codes:
   2  there is no such report or group, or it does not fit the baseline that is there
   4  the baseline cannot be written";
 
+/// End of `dupaudit diff --help`.
+pub const DIFF_END: &str = "\
+Examples:
+  Whether the fix worked:
+    dupaudit diff before.json after.json
+  What is new, for a program:
+    dupaudit diff before.json after.json --json | jq '.changes[] | select(.change == \"new\")'
+
+A group is the same by its id, which the dedup key makes. One that is missing in the newer report is
+gone only if that report read all of its records again; else it is said not to have been read.
+
+Exit codes:
+  0  no group is new, none has grown
+  1  some are new, or have grown
+  2  there is no such report, it is damaged, or the two cannot be compared
+  4  the result cannot be written";
+
 /// End of `dupaudit demo --help`.
 pub const DEMO_END: &str = "\
 The demo needs no server. It exits 0 if it found exactly the duplicates that it made, else 4.";

@@ -81,6 +81,7 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         CommandFlags::Demo(demo) => demo.quiet,
         CommandFlags::Baseline(_)
         | CommandFlags::Check(_)
+        | CommandFlags::Diff(_)
         | CommandFlags::Presets(_)
         | CommandFlags::Completions(_)
         | CommandFlags::Man => false,
@@ -153,6 +154,7 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec
         CommandFlags::Baseline(baseline) => {
             verdict::baseline(baseline, &context).map(Command::Baseline)
         }
+        CommandFlags::Diff(diff) => Ok(Command::Diff(resolve::diff(diff))),
         CommandFlags::Demo(demo) => Ok(Command::Demo(resolve::demo(demo, context))),
         CommandFlags::Check(flags) => {
             return config::check::check(flags, &context).map(Command::Print);
@@ -184,9 +186,11 @@ fn execute(
         Command::Scan(_) | Command::Explain(_) | Command::Demo(_) => signals::install()
             .context("take over SIGINT and SIGTERM")
             .map_err(CommandError::failed)?,
-        Command::Baseline(_) | Command::Report(_) | Command::Presets(_) | Command::Print(_) => {
-            StopFlag::default()
-        }
+        Command::Baseline(_)
+        | Command::Report(_)
+        | Command::Diff(_)
+        | Command::Presets(_)
+        | Command::Print(_) => StopFlag::default(),
     };
     let mut stdout = BufWriter::new(io::stdout());
     let mut surroundings = Surroundings {

@@ -121,8 +121,8 @@ mod embedded {
                 is_csv_raw: false,
                 // A hint at options of `scan` would be none of the demo's.
                 is_quiet: true,
-                is_redacted: false,
             },
+            redaction: None,
             fail_on: FailOn::default(),
             command_line: demo.command_line.clone(),
             started_at_millis: demo.started_at_millis,

@@ -42,6 +42,8 @@ pub enum Command {
     Report(StoredReportCommand),
     /// Accepts the groups of a report.
     Baseline(BaselineCommand),
+    /// Compares two stored reports.
+    Diff(DiffCommand),
     /// Loses acknowledgements in an embedded broker, then audits what comes of it.
     Demo(DemoCommand),
     /// Lists the presets, or shows what one of them sets.
@@ -75,6 +77,8 @@ pub struct ScanCommand {
     pub outputs: Vec<OutputRequest>,
     /// How reports are written.
     pub report: ReportOptions,
+    /// How dedup keys and subjects are hidden, if at all.
+    pub redaction: Option<RedactionRequest>,
     /// What ends with a code other than 0.
     pub fail_on: FailOn,
     /// What is known before, and from where on what is new counts.
@@ -94,6 +98,21 @@ pub struct StoredReportCommand {
     pub outputs: Vec<OutputRequest>,
     /// How reports are written.
     pub report: ReportOptions,
+    /// How dedup keys and subjects are hidden, if at all.
+    pub redaction: Option<RedactionRequest>,
+}
+
+/// Two stored reports to compare, as asked for.
+#[derive(Debug)]
+pub struct DiffCommand {
+    /// The older report.
+    pub old: PathBuf,
+    /// The newer report.
+    pub new: PathBuf,
+    /// Whether it is written for programs.
+    pub is_json: bool,
+    /// Groups that are shown of each kind.
+    pub top: usize,
 }
 
 /// The demo as asked for.
@@ -166,8 +185,17 @@ pub struct ReportOptions {
     pub is_csv_raw: bool,
     /// Whether progress and hints are silenced.
     pub is_quiet: bool,
-    /// Whether dedup keys and subjects are replaced by keyed hashes.
-    pub is_redacted: bool,
+}
+
+/// How dedup keys and subjects are to be hidden.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedactionRequest {
+    /// By hashes with a key of this run.
+    Random,
+    /// By hashes with the key in a file.
+    KeyFile(PathBuf),
+    /// All alike.
+    Mask,
 }
 
 /// What ends with a code other than 0.
@@ -196,6 +224,11 @@ impl Default for FailOn {
 pub enum Outcome {
     /// It did what it is for, and there is nothing to judge.
     Done,
+    /// Two reports were compared.
+    Compared {
+        /// Whether anything is new or has grown.
+        has_news: bool,
+    },
     /// An audit came to its end.
     Audited {
         /// The answer.
@@ -300,6 +333,7 @@ pub fn run(
         Command::Scan(scan) if scan.is_dry_run => dry_run::run(scan, surroundings),
         Command::Scan(scan) => scan::run(scan, surroundings),
         Command::Explain(explain) => explain::run(explain, surroundings),
+        Command::Diff(diff) => reports::diff::run(diff, surroundings),
         Command::Report(report) => reports::stored::run(report, surroundings),
         Command::Baseline(baseline) => verdict::baseline::run(baseline, surroundings),
         Command::Demo(demo) => demo::run(demo, surroundings),

@@ -1,11 +1,9 @@
 //! Reads every source of the plan and reports every group.
 
-use anyhow::Context;
-
 use crate::audit;
 use crate::audit::{Audit, AuditContext, AuditError, AuditProgress};
 use crate::command::progress;
-use crate::command::reports::{self, ReportsRequest};
+use crate::command::reports::{self, ReportsRequest, redaction};
 use crate::command::schemas;
 use crate::command::sources;
 use crate::command::targets;
@@ -40,6 +38,7 @@ pub(super) fn audit_command(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<AuditSummary, CommandError> {
     targets::check(&scan.outputs, &scan.files)?;
+    let redaction = redaction::open(scan.redaction.as_ref())?;
     let plan = schemas::plan(scan, surroundings)?;
     let judge = Judge::open(&scan.verdict, &plan, scan.started_at_millis)?;
     let known = judge.known();
@@ -57,7 +56,7 @@ pub(super) fn audit_command(
     });
     let mut audit = audit.map_err(audit_failure)?;
     judge.complete(&mut audit.summary);
-    write_reports(scan, &mut audit, surroundings)?;
+    write_reports(scan, &mut audit, redaction.as_ref(), surroundings)?;
     say_doubts(scan, &audit.summary, surroundings);
     Ok(audit.summary)
 }
@@ -91,16 +90,14 @@ pub(super) fn audit_failure(error: AuditError) -> CommandError {
 fn write_reports(
     scan: &ScanCommand,
     audit: &mut Audit,
+    redaction: Option<&Redaction>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CommandError> {
     let header = header(scan, (surroundings.now_millis)());
-    let redaction = scan
-        .report
-        .is_redacted
-        .then(Redaction::random)
-        .transpose()
-        .context("make a key for --redact")
-        .map_err(CommandError::failed)?;
+    let header = match redaction {
+        Some(redaction) => redaction.redact_header(header),
+        None => header,
+    };
     let request = ReportsRequest {
         outputs: &scan.outputs,
         options: scan.report,
@@ -108,9 +105,7 @@ fn write_reports(
         json_report: None,
     };
     let mut reports = reports::open(&request, surroundings)?;
-    let redacted = redaction
-        .as_ref()
-        .map(|redaction| redaction.redact_summary(audit.summary.clone()));
+    let redacted = redaction.map(|redaction| redaction.redact_summary(audit.summary.clone()));
     let head = ReportHead {
         header: &header,
         summary: redacted.as_ref().unwrap_or(&audit.summary),
@@ -119,7 +114,7 @@ fn write_reports(
     };
     reports.begin(&head).map_err(CommandError::failed)?;
     while let Some(group) = audit.groups.next().map_err(audit_failure)? {
-        let group = match &redaction {
+        let group = match redaction {
             Some(redaction) => redaction.redact(group),
             None => group,
         };
@@ -159,5 +154,6 @@ fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {
         to_millis: time(&plan.range.to),
         offset_range: plan.range.offsets_text(),
         shows_values: plan.show_values,
+        redaction: None,
     }
 }

@@ -75,6 +75,32 @@ pub struct AuditHeader {
     pub offset_range: Option<String>,
     /// Whether the values of records are shown.
     pub shows_values: bool,
+    /// How dedup keys, subjects and record keys are hidden; nothing where they are shown.
+    pub redaction: Option<RedactionKind>,
+}
+
+/// How dedup keys, subjects and record keys are hidden.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedactionKind {
+    /// By keyed hashes; the number tells the keys of files apart, and a random key has none.
+    Hash(Option<u64>),
+    /// All of them alike.
+    Mask,
+}
+
+impl RedactionKind {
+    /// Returns the stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Hash(_) => "hash",
+            Self::Mask => "mask",
+        }
+    }
+
+    /// Returns whether another report of the same kind has the same ids.
+    pub fn has_same_ids(self) -> bool {
+        matches!(self, Self::Hash(Some(_)))
+    }
 }
 
 /// What is at risk in one currency, as plain decimals.

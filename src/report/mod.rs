@@ -1,6 +1,7 @@
 //! Findings become text, streamed: the first screen, JSON, JSON Lines and CSV.
 
 pub mod csv;
+pub mod diff;
 pub mod json;
 pub mod read;
 pub mod redact;
@@ -11,7 +12,7 @@ pub mod terminal;
 mod timestamp_text;
 
 pub use csv::{CsvReport, CsvRows};
-pub use json::{JsonReport, JsonlReport};
+pub use json::{JsonDiff, JsonReport, JsonlReport};
 pub use read::{ReadReport, ReportReadError, copy_report, read_group};
 pub use redact::Redaction;
 pub use report_file::{ReportFile, check_target};
@@ -19,7 +20,7 @@ pub use reports::{ReportFailure, Reports};
 pub use target::{ReportFormat, ReportTarget, TargetError};
 pub use terminal::explain;
 pub use terminal::presets::PresetText;
-pub use terminal::{Style, TerminalOptions, TerminalReport};
+pub use terminal::{Style, TerminalDiff, TerminalOptions, TerminalReport};
 
 use std::io;
 use std::io::Write;

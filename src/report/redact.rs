@@ -1,34 +1,81 @@
-//! Dedup keys, record keys and subjects replaced by keyed hashes, for reports that travel.
+//! Dedup keys, record keys and subjects hidden, for reports that travel.
 
 use std::io;
 
 use siphasher::sip128::SipHasher24;
 
+use crate::finding::AuditHeader;
 use crate::finding::AuditSummary;
 use crate::finding::DuplicateGroup;
 use crate::finding::KeyText;
 use crate::finding::OccurrenceList;
+use crate::finding::RedactionKind;
 use crate::finding::ReportedRecord;
 
-/// A secret of one run: equal values have equal hashes within the report, and nobody can try
-/// values against them.
+/// What stands for every text under a mask.
+const MASK: &str = "***";
+
+/// Hides texts: behind keyed hashes, of which equal texts have equal ones and nobody can try values
+/// against them; or all behind one mask. Ids of groups are keyed hashes either way.
 #[derive(Clone)]
 pub struct Redaction {
     hasher: SipHasher24,
+    kind: RedactionKind,
 }
 
 impl Redaction {
-    /// Returns a redaction with a key of the system's randomness.
+    /// Returns a redaction by hashes with a key of the system's randomness.
     pub fn random() -> io::Result<Self> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
-        Ok(Self::with_key(&key))
+        Ok(Self {
+            hasher: SipHasher24::new_with_key(&key),
+            kind: RedactionKind::Hash(None),
+        })
     }
 
-    /// Returns a redaction with a given key.
+    /// Returns a redaction that shows nothing of a text but that there is one.
+    pub fn mask() -> io::Result<Self> {
+        Ok(Self {
+            kind: RedactionKind::Mask,
+            ..Self::random()?
+        })
+    }
+
+    /// Returns a redaction by hashes that are the same for the same secret, whatever its length.
+    pub fn from_secret(secret: &[u8]) -> Self {
+        let digest = ring::digest::digest(&ring::digest::SHA256, secret);
+        let mut key = [0; 16];
+        for (byte, of_digest) in key.iter_mut().zip(digest.as_ref()) {
+            *byte = *of_digest;
+        }
+        Self::with_key(&key)
+    }
+
+    /// Returns a redaction by hashes with a given key.
     pub fn with_key(key: &[u8; 16]) -> Self {
-        Self {
+        let keyed = Self {
             hasher: SipHasher24::new_with_key(key),
+            kind: RedactionKind::Hash(None),
+        };
+        let name = keyed.hasher.hash(b"the key").h1;
+        Self {
+            kind: RedactionKind::Hash(Some(name)),
+            ..keyed
+        }
+    }
+
+    /// Returns the header that says how texts are hidden; values are never shown beside.
+    pub fn redact_header(&self, header: AuditHeader) -> AuditHeader {
+        // What is hidden a second time has other hashes than what is hidden once.
+        let kind = match (header.redaction, self.kind) {
+            (Some(_), RedactionKind::Hash(_)) => RedactionKind::Hash(None),
+            (_, kind) => kind,
+        };
+        AuditHeader {
+            redaction: Some(kind),
+            shows_values: false,
+            ..header
         }
     }
 
@@ -90,6 +137,9 @@ impl Redaction {
     }
 
     fn hash(&self, kind: &str, text: &str) -> String {
+        if self.kind == RedactionKind::Mask {
+            return MASK.to_owned();
+        }
         format!("h_{:032x}", self.digest(kind, text))
     }
 
@@ -169,6 +219,38 @@ mod tests {
         assert_eq!(key(KeyText::Null, 1), KeyText::Null);
         let random = || Redaction::random().unwrap().hash("text", "a");
         assert_ne!(random(), random());
+    }
+
+    #[test]
+    fn one_secret_gives_one_key_whose_name_does_not_tell_it() {
+        let kind = |secret: &[u8]| Redaction::from_secret(secret).kind;
+        let secret = b"correct horse battery staple";
+        assert_eq!(kind(secret), kind(secret));
+        assert_ne!(kind(secret), kind(b"correct horse battery stapler"));
+        assert_eq!(Redaction::random().unwrap().kind, RedactionKind::Hash(None));
+        let hash = |secret: &[u8]| Redaction::from_secret(secret).hash("text", "a");
+        assert_eq!(hash(secret), hash(secret));
+    }
+
+    #[test]
+    fn under_a_mask_only_ids_differ_and_not_between_runs_the_same() {
+        let mask = Redaction::mask().unwrap();
+        let of = |mask: &Redaction, text: &str| {
+            let mut one = group(
+                KeyText::Text(text.to_owned()),
+                vec![record(1, 5, 0), record(2, 6, 0)],
+            );
+            one.id = format!("g_{text}");
+            mask.redact(one)
+        };
+        let (one, other) = (of(&mask, "01"), of(&mask, "02"));
+        assert_eq!(one.key[0].1.plain(), MASK);
+        assert_eq!(one.subject.as_deref(), Some(MASK));
+        assert_ne!(one.id, other.id);
+        assert_ne!(one.id, of(&Redaction::mask().unwrap(), "01").id);
+        let header = mask.redact_header(crate::report::sample::sample().header);
+        assert_eq!(header.redaction, Some(RedactionKind::Mask));
+        assert!(!header.shows_values);
     }
 
     #[test]

@@ -15,7 +15,7 @@
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
 //! | `scripted` | faults that only a scripted broker has, by both readers |
 //! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
-//! | `reports` | stored reports are rendered again |
+//! | `reports` | stored reports are rendered again, compared, and hide what they should |
 //! | `readme` | the README's commands print what it shows |
 //! | `values` | what serializers wrote is read with its schemas |
 //! | `verdict` | what counts of the findings: baselines, thresholds, and who is told |

@@ -54,7 +54,8 @@ pub fn resolve(
     let report = read_report(flags)?;
     let mut scan = scan_of(&report.header.command_line)
         .map_err(|error| error.at("--report", &flags.report.display().to_string()))?;
-    let is_redacted = scan.output.redact.is_some();
+    let is_redacted = scan.output.redact.take().is_some();
+    scan.output.redact_key = None;
     scan.range = RangeFlags {
         late: None,
         from: None,
@@ -131,6 +132,7 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
             CommandFlags::Baseline(_)
             | CommandFlags::Explain(_)
             | CommandFlags::Report(_)
+            | CommandFlags::Diff(_)
             | CommandFlags::Demo(_)
             | CommandFlags::Check(_)
             | CommandFlags::Presets(_)

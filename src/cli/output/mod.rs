@@ -14,9 +14,13 @@ pub struct OutputFlags {
     /// Show the values of records
     #[arg(long, conflicts_with = "redact")]
     pub show_values: bool,
-    /// Replace dedup keys and subjects by keyed hashes
+    /// Hide dedup keys, subjects and record keys: behind hashes, or all behind a mask
     #[arg(long, value_name = "HOW", value_enum)]
     pub redact: Option<RedactFlag>,
+    /// Key of `--redact hash`, so that several reports have the same hashes and ids
+    /// [default: another key for each report]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "redact")]
+    pub redact_key: Option<PathBuf>,
     /// No progress, no hints; the report stays
     #[arg(short, long)]
     pub quiet: bool,
@@ -54,6 +58,14 @@ pub struct StoredReportFlags {
     /// How it is rendered.
     #[command(flatten)]
     pub render: RenderFlags,
+    /// Hide dedup keys, subjects and record keys: behind hashes, or all behind a mask
+    #[arg(long, value_name = "HOW", value_enum, help_heading = "Output")]
+    pub redact: Option<RedactFlag>,
+    /// Key of `--redact hash`, so that several reports have the same hashes and ids
+    /// [default: another key for each report]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "redact",
+        help_heading = "Output")]
+    pub redact_key: Option<PathBuf>,
     /// No hints; the report stays
     #[arg(short, long, help_heading = "Output")]
     pub quiet: bool,
@@ -93,4 +105,24 @@ pub enum RedactFlag {
     /// A keyed hash of the text.
     #[value(help = None)]
     Hash,
+    /// Nothing of the text.
+    #[value(help = None)]
+    Mask,
+}
+
+/// Options of `diff`.
+#[derive(Args, Debug)]
+pub struct DiffFlags {
+    /// The older report, .json or .jsonl, plain or compressed
+    #[arg(value_name = "OLD", value_hint = ValueHint::FilePath)]
+    pub old: PathBuf,
+    /// The newer report
+    #[arg(value_name = "NEW", value_hint = ValueHint::FilePath)]
+    pub new: PathBuf,
+    /// Write every group that changed as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Groups shown of each kind; 0 for totals only
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
 }

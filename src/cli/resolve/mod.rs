@@ -17,13 +17,15 @@ use crate::cli::flags::{
     AcceptanceFlags, AmountUnitFlag, DedupKeyFlags, DemoFlags, FailOnFlag, ImpactFlags, LimitFlags,
     ScanFlags, SourceFlags,
 };
-use crate::cli::output::{RenderFlags, RowsFlag, StoredReportFlags};
+use crate::cli::output::{DiffFlags, RenderFlags, RowsFlag, StoredReportFlags};
 use crate::cli::preset;
 use crate::cli::resolve::kafka::Environment;
 use crate::cli::schema;
 use crate::cli::usage_error::UsageError;
 use crate::cli::verdict;
-use crate::command::{DemoCommand, FailOn, ReportOptions, ScanCommand, StoredReportCommand};
+use crate::command::{
+    DemoCommand, DiffCommand, FailOn, ReportOptions, ScanCommand, StoredReportCommand,
+};
 use crate::dedup_key::{DedupKeySpec, MissingPolicy};
 use crate::expression::Expression;
 use crate::impact::{AmountUnit, ImpactSpec};
@@ -87,10 +89,8 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         isolation,
         preset: preset.map(|preset| preset.name),
         outputs,
-        report: ReportOptions {
-            is_redacted: flags.output.redact.is_some(),
-            ..report(&flags.output.render, flags.output.quiet)
-        },
+        report: report(&flags.output.render, flags.output.quiet),
+        redaction: outputs::redaction(flags.output.redact, flags.output.redact_key.as_deref())?,
         fail_on: fail_on(&flags.acceptance.fail_on),
         verdict: verdict::resolve(&flags.verdict, &flags.impact)?,
         command_line: context.command_line,
@@ -255,7 +255,6 @@ fn report(flags: &RenderFlags, is_quiet: bool) -> ReportOptions {
         },
         is_csv_raw: flags.csv_raw,
         is_quiet,
-        is_redacted: false,
     }
 }
 
@@ -265,7 +264,18 @@ pub fn stored_report(flags: &StoredReportFlags) -> Result<StoredReportCommand, U
         path: flags.report.clone(),
         outputs: outputs::resolve(&flags.render)?,
         report: report(&flags.render, flags.quiet),
+        redaction: outputs::redaction(flags.redact, flags.redact_key.as_deref())?,
     })
+}
+
+/// Returns the comparison that is asked for.
+pub fn diff(flags: &DiffFlags) -> DiffCommand {
+    DiffCommand {
+        old: flags.old.clone(),
+        new: flags.new.clone(),
+        is_json: flags.json,
+        top: flags.top,
+    }
 }
 
 fn fail_on(flags: &[FailOnFlag]) -> FailOn {
@@ -318,6 +328,7 @@ mod tests {
     use super::*;
     use crate::audit::TimestampUnit;
     use crate::cli::flags::{CommandFlags, Flags};
+    use crate::command::RedactionRequest;
     use crate::report::ReportFormat;
     use crate::source::Bound;
     use crate::source::kafka::Isolation;
@@ -398,7 +409,6 @@ mod tests {
             rows: CsvRows::Groups,
             is_csv_raw: true,
             is_quiet: true,
-            is_redacted: false,
         };
         assert_eq!(scan.report, expected);
         let expected = FailOn {
@@ -420,7 +430,6 @@ mod tests {
             rows: CsvRows::Records,
             is_csv_raw: false,
             is_quiet: false,
-            is_redacted: false,
         };
         assert_eq!(scan.report, expected);
         assert_eq!(scan.fail_on, FailOn::default());
@@ -429,12 +438,16 @@ mod tests {
         assert_eq!(scan.plan.memory_bytes, 2 << 30);
         assert_eq!(scan.plan.threads, 3);
         assert!(!scan.plan.show_values);
-        assert!(
-            resolve("a --by id --redact hash")
-                .unwrap()
-                .report
-                .is_redacted
-        );
+        let redaction = |line| resolve(line).map(|scan| scan.redaction);
+        assert_eq!(redaction("a --by id").unwrap(), None);
+        let random = Some(RedactionRequest::Random);
+        assert_eq!(redaction("a --by id --redact hash").unwrap(), random);
+        let mask = Some(RedactionRequest::Mask);
+        assert_eq!(redaction("a --by id --redact mask").unwrap(), mask);
+        let keyed = Some(RedactionRequest::KeyFile(PathBuf::from("k")));
+        let line = "a --by id --redact hash --redact-key k";
+        assert_eq!(redaction(line).unwrap(), keyed);
+        assert!(redaction("a --by id --redact mask --redact-key k").is_err());
     }
 
     #[test]

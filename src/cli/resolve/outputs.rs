@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::output::{OutputFormatFlag, RenderFlags};
+use crate::cli::output::{OutputFormatFlag, RedactFlag, RenderFlags};
 use crate::cli::usage_error::UsageError;
-use crate::command::OutputRequest;
+use crate::command::{OutputRequest, RedactionRequest};
 use crate::report::ReportFormat;
 
 /// Returns the reports asked for.
@@ -33,6 +33,25 @@ pub fn resolve(flags: &RenderFlags) -> Result<Vec<OutputRequest>, UsageError> {
         ));
     }
     Ok(requests)
+}
+
+/// Returns how dedup keys and subjects are hidden.
+pub fn redaction(
+    how: Option<RedactFlag>,
+    key: Option<&Path>,
+) -> Result<Option<RedactionRequest>, UsageError> {
+    match (how, key) {
+        (None, _) => Ok(None),
+        (Some(RedactFlag::Hash), None) => Ok(Some(RedactionRequest::Random)),
+        (Some(RedactFlag::Hash), Some(path)) => {
+            Ok(Some(RedactionRequest::KeyFile(path.to_owned())))
+        }
+        (Some(RedactFlag::Mask), None) => Ok(Some(RedactionRequest::Mask)),
+        (Some(RedactFlag::Mask), Some(_)) => Err(UsageError::new(
+            "`--redact mask` shows nothing that a key could change",
+        )
+        .hint("leave --redact-key out, or write --redact hash")),
+    }
 }
 
 fn standard_output_format(flag: Option<OutputFormatFlag>) -> Result<ReportFormat, UsageError> {

@@ -1,5 +1,7 @@
 //! Opens the reports asked for; stored reports are read, and written again.
 
+pub(super) mod diff;
+pub(super) mod redaction;
 pub(super) mod stored;
 
 use crate::command::{CommandError, OutputRequest, ReportOptions, Surroundings};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-use crate::command::reports::{self, ReportsRequest};
+use crate::command::reports::{self, ReportsRequest, redaction};
 use crate::command::targets;
 use crate::command::{CommandError, Outcome, StoredReportCommand, Surroundings};
 use crate::report::{ReportReadError, copy_report};
@@ -19,6 +19,7 @@ pub(in crate::command) fn run(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Outcome, CommandError> {
     let input = open(&stored.path)?;
+    let redaction = redaction::open(stored.redaction.as_ref())?;
     targets::check(&stored.outputs, &files(&stored.path))?;
     let is_json = stored
         .path
@@ -31,7 +32,8 @@ pub(in crate::command) fn run(
         json_report: is_json.then(|| stored.path.display().to_string()),
     };
     let mut reports = reports::open(&request, surroundings)?;
-    copy_report(input, &mut reports).map_err(|error| unreadable(&stored.path, error))?;
+    copy_report(input, redaction.as_ref(), &mut reports)
+        .map_err(|error| unreadable(&stored.path, error))?;
     reports.commit().map_err(CommandError::failed)?;
     Ok(Outcome::Done)
 }

@@ -16,6 +16,7 @@ use crate::finding::FileCoverage;
 use crate::finding::GroupStanding;
 use crate::finding::KeyText;
 use crate::finding::PartitionCoverage;
+use crate::finding::RedactionKind;
 use crate::finding::ReportedRecord;
 use crate::report::json::output::JsonOutput;
 use crate::report::json::pictures;
@@ -75,7 +76,13 @@ pub(in crate::report) fn header<W: Write>(
     json.member("shows_values", &header.shows_values)?;
     json.member("preset", &header.preset)?;
     json.member("where", &header.filter)?;
-    json.member("currency_field", &header.currency_field)
+    json.member("currency_field", &header.currency_field)?;
+    json.member("redaction", &header.redaction.map(RedactionKind::code))?;
+    let key = match header.redaction {
+        Some(RedactionKind::Hash(key)) => key.map(|key| format!("{key:016x}")),
+        Some(RedactionKind::Mask) | None => None,
+    };
+    json.member("redaction_key", &key)
 }
 
 /// Writes the members of `coverage`.
@@ -239,7 +246,11 @@ fn standing<W: Write>(
     json.member("known_by", &standing.and_then(|of| of.known_by.as_ref()))
 }
 
-fn key<W: Write>(json: &mut JsonOutput<W>, fields: &[(String, KeyText)]) -> io::Result<()> {
+/// Writes the dedup key, each part with its type.
+pub(super) fn key<W: Write>(
+    json: &mut JsonOutput<W>,
+    fields: &[(String, KeyText)],
+) -> io::Result<()> {
     json.name("key")?;
     json.open("{")?;
     for (path, text) in fields {

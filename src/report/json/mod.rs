@@ -1,11 +1,13 @@
 //! The JSON report: one document, streamed, each group on a line of its own.
 
+mod diff;
 mod fields;
 mod lines;
 mod output;
 mod pictures;
 mod summary;
 
+pub use diff::JsonDiff;
 pub use lines::JsonlReport;
 
 use std::io;
@@ -120,7 +122,7 @@ mod tests {
         r#""subject_field":"value.customer_id","from":"2026-01-15T02:30:00.000Z","#,
         r#""to":"2026-01-15T03:10:00.000Z","reversal":null,"offset_range":null,"#,
         r#""shows_values":true,"preset":null,"where":null,"#,
-        r#""currency_field":"value.currency"},"#,
+        r#""currency_field":"value.currency","redaction":null,"redaction_key":null},"#,
         "\n",
         r#""summary":{"verdict":"duplicates","complete":true,"records_read":6000,"#,
         r#""records_audited":6000,"skipped":{"missing-key":0,"undecodable":0,"#,

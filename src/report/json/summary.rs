@@ -222,7 +222,11 @@ pub(super) fn amount_at_risk<W: Write>(
     json.close("}")
 }
 
-fn amounts<W: Write>(json: &mut JsonOutput<W>, summary: &AuditSummary) -> io::Result<()> {
+/// Writes what is at risk in all, by currency.
+pub(super) fn amounts<W: Write>(
+    json: &mut JsonOutput<W>,
+    summary: &AuditSummary,
+) -> io::Result<()> {
     json.name("amounts")?;
     json.open("[")?;
     for total in &summary.amounts {

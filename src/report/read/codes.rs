@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::finding::Cause;
 use crate::finding::Confidence;
 use crate::finding::GapReason;
+use crate::finding::RedactionKind;
 use crate::finding::Review;
 use crate::finding::Standing;
 use crate::finding::Verdict;
@@ -70,6 +71,15 @@ impl Coded for TimestampType {
 
     fn word(self) -> &'static str {
         self.name().unwrap_or_default()
+    }
+}
+
+impl Coded for RedactionKind {
+    const WHAT: &'static str = "redaction";
+    const KNOWN: &'static [Self] = &[Self::Hash(None), Self::Mask];
+
+    fn word(self) -> &'static str {
+        self.code()
     }
 }
 

@@ -16,12 +16,18 @@ use crate::report::read::coverage::{CoverageFields, EpisodeFields};
 use crate::report::read::document::{Part, Parts, walk};
 use crate::report::read::group::GroupFields;
 use crate::report::read::head::{HeaderFields, SummaryFields};
-use crate::report::{ReportHead, ReportWriter};
+use crate::report::{Redaction, ReportHead, ReportWriter};
 
-/// Reads a report to its end and has each part written as it comes; one group is held at a time.
-pub fn copy_report(input: impl Read, writer: &mut dyn ReportWriter) -> Result<(), ReportReadError> {
+/// Reads a report to its end and has each part written as it comes, redacted if asked for; one
+/// group is held at a time.
+pub fn copy_report(
+    input: impl Read,
+    redaction: Option<&Redaction>,
+    writer: &mut dyn ReportWriter,
+) -> Result<(), ReportReadError> {
     let mut copier = Copier {
         writer,
+        redaction,
         header: None,
         summary: None,
         coverage: None,
@@ -51,6 +57,7 @@ fn damaged_end(reason: &str) -> ReportReadError {
 }
 
 struct Copier<'w> {
+    redaction: Option<&'w Redaction>,
     writer: &'w mut dyn ReportWriter,
     header: Option<AuditHeader>,
     summary: Option<AuditSummary>,
@@ -79,6 +86,20 @@ impl Copier<'_> {
         self.note(outcome)
     }
 
+    fn take_header(&mut self, header: AuditHeader) {
+        self.header = Some(match self.redaction {
+            Some(redaction) => redaction.redact_header(header),
+            None => header,
+        });
+    }
+
+    fn take_summary(&mut self, summary: AuditSummary) {
+        self.summary = Some(match self.redaction {
+            Some(redaction) => redaction.redact_summary(summary),
+            None => summary,
+        });
+    }
+
     fn note(&mut self, outcome: io::Result<()>) -> Result<(), String> {
         outcome.map_err(|error| {
             let text = error.to_string();
@@ -91,12 +112,16 @@ impl Copier<'_> {
 impl Parts for Copier<'_> {
     fn take<'de, D: Deserializer<'de>>(&mut self, part: Part, from: D) -> Result<(), D::Error> {
         match part {
-            Part::Header => self.header = Some(HeaderFields::deserialize(from)?.into()),
-            Part::Summary => self.summary = Some(SummaryFields::deserialize(from)?.into()),
+            Part::Header => self.take_header(HeaderFields::deserialize(from)?.into()),
+            Part::Summary => self.take_summary(SummaryFields::deserialize(from)?.into()),
             Part::Coverage => self.coverage = Some(CoverageFields::deserialize(from)?.into()),
             Part::Episode => self.episodes.push(EpisodeFields::deserialize(from)?.into()),
             Part::Group => {
                 let group: DuplicateGroup = GroupFields::deserialize(from)?.into();
+                let group = match self.redaction {
+                    Some(redaction) => redaction.redact(group),
+                    None => group,
+                };
                 self.begin().map_err(D::Error::custom)?;
                 let outcome = self.writer.group(&group);
                 self.note(outcome).map_err(D::Error::custom)?;
@@ -112,6 +137,7 @@ mod tests {
     use crate::finding::GroupStanding;
     use crate::finding::KeyText;
     use crate::finding::KnownTotal;
+    use crate::finding::RedactionKind;
     use crate::finding::ReversalTotal;
     use crate::finding::ReversedAmount;
     use crate::finding::Standing;
@@ -138,7 +164,7 @@ mod tests {
         make: impl Fn(&mut Written) -> Box<dyn ReportWriter + '_>,
     ) -> Result<Written, ReportReadError> {
         let mut output = Vec::new();
-        copy_report(input, &mut *make(&mut output))?;
+        copy_report(input, None, &mut *make(&mut output))?;
         Ok(output)
     }
 
@@ -167,6 +193,7 @@ mod tests {
         sample.header.offset_range = Some("offset:7".to_owned());
         sample.header.reversal = Some("value.type == \"refund\"".to_owned());
         sample.header.within_millis = Some(7);
+        sample.header.redaction = Some(RedactionKind::Hash(Some(u64::MAX)));
         sample.header.from_millis = Some(i64::MIN);
         let summary = &mut sample.summary;
         summary.warnings.push(evil.to_owned());
@@ -247,6 +274,7 @@ mod tests {
         bare.header.shows_values = false;
         let mut mixed = mixed();
         mixed.summary.groups = 0;
+        mixed.header.redaction = Some(RedactionKind::Mask);
         [sample(), bare, mixed, hostile()]
     }
 

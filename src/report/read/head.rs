@@ -11,19 +11,17 @@ use crate::finding::CauseTotal;
 use crate::finding::Confidence;
 use crate::finding::KnownTotal;
 use crate::finding::PartitionTotal;
+use crate::finding::RedactionKind;
 use crate::finding::ReversalTotal;
 use crate::finding::SkippedRecords;
 use crate::finding::SubjectTotal;
 use crate::finding::TimeSpan;
-use crate::finding::Timeline;
 use crate::finding::Verdict;
 use crate::finding::{StandingTotal, ThresholdTotal};
 use crate::record::TimestampType;
 use crate::record::TopicPartition;
 use crate::report::read::codes::{Code, Millis};
-use crate::report::read::pictures::{CauseStep, OverTimeFields, PartitionStep};
-
-const MINUTE_MILLIS: i64 = 60_000;
+use crate::report::read::pictures::{CauseStep, OverTimeFields, PartitionStep, TimelineFields};
 
 /// Members of `header`.
 #[derive(Deserialize)]
@@ -47,10 +45,18 @@ pub(super) struct HeaderFields {
     preset: Option<String>,
     r#where: Option<String>,
     currency_field: Option<String>,
+    redaction: Option<Code<RedactionKind>>,
+    redaction_key: Option<String>,
 }
 
 impl From<HeaderFields> for AuditHeader {
     fn from(read: HeaderFields) -> Self {
+        let key = read.redaction_key.as_deref();
+        let key = key.and_then(|hex| u64::from_str_radix(hex, 16).ok());
+        let redaction = read.redaction.map(|kind| match kind.0 {
+            RedactionKind::Hash(_) => RedactionKind::Hash(key),
+            RedactionKind::Mask => RedactionKind::Mask,
+        });
         Self {
             dupaudit_version: read.dupaudit_version,
             command_line: read.command_line,
@@ -70,6 +76,7 @@ impl From<HeaderFields> for AuditHeader {
             to_millis: read.to.map(|of| of.0),
             offset_range: read.offset_range,
             shows_values: read.shows_values,
+            redaction,
         }
     }
 }
@@ -376,25 +383,5 @@ impl From<SpanFields> for TimeSpan {
             first_millis: read.first_timestamp.0,
             last_millis: read.last_timestamp.0,
         }
-    }
-}
-
-#[derive(Deserialize)]
-struct TimelineFields {
-    step_minutes: i64,
-    steps: Vec<StepFields>,
-}
-
-#[derive(Deserialize)]
-struct StepFields {
-    start: Millis,
-    extra_records: u64,
-}
-
-impl From<TimelineFields> for Timeline {
-    fn from(read: TimelineFields) -> Self {
-        let steps = read.steps.into_iter();
-        let counts = steps.map(|of| (of.start.0.div_euclid(MINUTE_MILLIS), of.extra_records));
-        Self::with_step(read.step_minutes, counts)
     }
 }

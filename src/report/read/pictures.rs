@@ -5,8 +5,11 @@ use serde::Deserialize;
 use crate::finding::Cause;
 use crate::finding::OffsetLinks;
 use crate::finding::OverTime;
+use crate::finding::Timeline;
 use crate::record::TopicPartition;
 use crate::report::read::codes::{Code, Millis};
+
+const MINUTE_MILLIS: i64 = 60_000;
 
 /// Counts over time, each of something.
 #[derive(Deserialize)]
@@ -83,4 +86,25 @@ pub(super) fn links(read: &[LinkFields]) -> OffsetLinks {
         links.add(link.original_offset, link.extra_offset);
     }
     links
+}
+
+/// Extra records by steps of whole minutes.
+#[derive(Deserialize)]
+pub(super) struct TimelineFields {
+    step_minutes: i64,
+    steps: Vec<StepFields>,
+}
+
+#[derive(Deserialize)]
+struct StepFields {
+    start: Millis,
+    extra_records: u64,
+}
+
+impl From<TimelineFields> for Timeline {
+    fn from(read: TimelineFields) -> Self {
+        let steps = read.steps.into_iter();
+        let counts = steps.map(|of| (of.start.0.div_euclid(MINUTE_MILLIS), of.extra_records));
+        Self::with_step(read.step_minutes, counts)
+    }
 }

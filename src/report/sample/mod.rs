@@ -267,6 +267,7 @@ fn header() -> AuditHeader {
         to_millis: Some(START_MILLIS + 2_400_000),
         offset_range: None,
         shows_values: true,
+        redaction: None,
     }
 }
 

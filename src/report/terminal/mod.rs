@@ -2,6 +2,7 @@
 
 mod causes;
 mod coverage_lines;
+mod diff;
 mod escape;
 pub mod explain;
 mod layout;
@@ -11,6 +12,8 @@ pub mod presets;
 mod sparkline;
 mod standing;
 mod tables;
+
+pub use diff::TerminalDiff;
 
 use std::io;
 use std::io::Write;

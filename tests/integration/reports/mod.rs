@@ -1,4 +1,6 @@
-//! Stored reports: rendered again, whole or not at all.
+//! Stored reports: rendered again, whole or not at all, and compared.
+
+mod compared;
 
 use std::fmt::Write as _;
 use std::fs;
