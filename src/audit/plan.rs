@@ -9,10 +9,12 @@ use crate::expression::Expression;
 use crate::impact::ImpactSpec;
 use crate::record::FieldPath;
 use crate::record::Part;
+use crate::record::PathStep;
 use crate::record::Root;
 use crate::schema::PayloadReader;
 use crate::schema::Schemas;
 use crate::source::RecordRange;
+use crate::source::file::ValueMembers;
 
 /// Memory that a worker thread should find: less is spent on spilling tiny runs.
 const WORKER_BYTES_MIN: u64 = 1 << 20;
@@ -152,10 +154,67 @@ impl AuditPlan {
         [Part::Key, Part::Value].into_iter().filter(is_in).collect()
     }
 
+    /// Returns the members of values that the first pass looks into; nothing where it looks into
+    /// whole values.
+    pub fn value_members(&self) -> Option<ValueMembers> {
+        if self.schemas.is_some() || !self.dedup_key.ignore.is_empty() {
+            return None;
+        }
+        let dedup_key = self.dedup_key.fields.iter().map(|field| &field.path);
+        let judged = self.filter.iter().chain(&self.reversal);
+        let mut members = ValueMembers::default();
+        for path in dedup_key
+            .chain(judged.flat_map(Expression::paths))
+            .chain(self.mapping.paths())
+        {
+            add_member(path, &mut members.values)?;
+        }
+        // Of what is at risk the first pass tells only whether any record has it.
+        let impact = &self.impact;
+        for path in [&impact.amount, &impact.currency, &impact.subject] {
+            let Some(path) = path else { continue };
+            let is_member = path.steps.len() == 1 && path.otherwise.is_none();
+            let found = if is_member {
+                &mut members.presence
+            } else {
+                &mut members.values
+            };
+            add_member(path, found)?;
+        }
+        Some(members)
+    }
+
     /// Returns one `part`-th of the memory.
     pub(super) fn memory_share(&self, part: u64) -> usize {
         usize::try_from(self.memory_bytes / part).unwrap_or(usize::MAX)
     }
+}
+
+impl FieldMapping {
+    fn paths(&self) -> impl Iterator<Item = &FieldPath> {
+        let timestamp = self.timestamp.as_ref().map(|(path, _)| path);
+        let others = [
+            &self.topic,
+            &self.partition,
+            &self.offset,
+            &self.key,
+            &self.value,
+        ];
+        let others = others.into_iter().filter_map(Option::as_ref);
+        timestamp.into_iter().chain(others)
+    }
+}
+
+/// Adds the members that a path into the value starts with; nothing if it is the whole value.
+fn add_member(path: &FieldPath, members: &mut Vec<Box<str>>) -> Option<()> {
+    for place in path.places().filter(|place| place.is_in_value()) {
+        match place.steps.first()? {
+            PathStep::Member(name) => members.push(name.clone()),
+            // A value that is an object has no items.
+            PathStep::Item(_) => {}
+        }
+    }
+    Some(())
 }
 
 #[cfg(test)]
@@ -179,6 +238,23 @@ fn workers(threads: usize, memory_bytes: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_values_only_the_members_that_are_named_are_looked_into() {
+        let path = |text: &str| Some(FieldPath::parse(text).unwrap());
+        let mut plan = AuditPlan::sample(&["charge.id", "key", "offset"]);
+        plan.filter = Some(Expression::compile("value.kind == 'charge'").unwrap());
+        plan.mapping.timestamp = path("at").map(|path| (path, TimestampUnit::ByMagnitude));
+        plan.impact.amount = path("amount");
+        plan.impact.subject = path("customer.id//buyer");
+        let members = plan.value_members().unwrap();
+        let names = |of: &[Box<str>]| of.join(" ");
+        assert_eq!(names(&members.values), "charge kind at customer buyer");
+        assert_eq!(names(&members.presence), "amount");
+        plan.mapping.value = path("value");
+        assert_eq!(plan.value_members(), None, "the whole value");
+        assert_eq!(AuditPlan::sample(&["value"]).value_members(), None);
+    }
 
     #[test]
     fn workers_have_memory_to_work_with() {

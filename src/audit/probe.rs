@@ -14,7 +14,7 @@ use crate::record::SplitId;
 const EXAMPLES_MAX: usize = 3;
 
 /// Paths listed where a dedup key was found nowhere.
-const PATHS_MAX: usize = 30;
+pub(super) const PATHS_MAX: usize = 30;
 
 /// Looks for the fields beside the dedup key until each was seen once.
 #[derive(Debug)]
@@ -91,13 +91,16 @@ pub(super) struct UndecodableExample {
     pub(super) what: String,
 }
 
+/// The place of a record, and its paths; nothing where not all of it was at hand.
+pub(super) type ExistingPaths = (SplitId, u64, Option<Vec<String>>);
+
 /// The first undecodable records, and the paths of the first record without the dedup key.
 #[derive(Debug, Default)]
 pub(super) struct Sample {
     pub(super) undecodable: Vec<UndecodableExample>,
     /// Those of them that lack a schema, or do not fit theirs.
     pub(super) unread: UnreadReasons,
-    pub(super) existing_paths: Option<(SplitId, u64, Vec<String>)>,
+    pub(super) existing_paths: Option<ExistingPaths>,
 }
 
 impl Sample {
@@ -112,11 +115,10 @@ impl Sample {
         match reason {
             SkipReason::Undecodable => self.note_undecodable(view, fields),
             SkipReason::MissingKey => {
-                let is_first = |(split, position, _): &(SplitId, u64, Vec<String>)| {
-                    (*split, *position) > place
-                };
+                let is_first = |(split, position, _): &ExistingPaths| (*split, *position) > place;
                 if self.existing_paths.as_ref().is_none_or(is_first) {
-                    let paths = decode::existing_paths(view, PATHS_MAX);
+                    let is_whole = !view.block().is_partial;
+                    let paths = is_whole.then(|| decode::existing_paths(view, PATHS_MAX));
                     self.existing_paths = Some((place.0, place.1, paths));
                 }
             }
@@ -150,7 +152,7 @@ impl Sample {
         self.unread.add(&other.unread);
         self.undecodable.extend(other.undecodable);
         self.trim();
-        let place = |paths: &(SplitId, u64, Vec<String>)| (paths.0, paths.1);
+        let place = |paths: &ExistingPaths| (paths.0, paths.1);
         self.existing_paths = [self.existing_paths.take(), other.existing_paths]
             .into_iter()
             .flatten()
@@ -263,6 +265,7 @@ mod tests {
         sample.add(other);
         let (split, position, paths) = sample.existing_paths.unwrap();
         assert_eq!((split, position), (SplitId(2), 0));
+        let paths = paths.unwrap();
         let has = |path: &str| paths.iter().any(|found| found == path);
         assert!(
             has("value.a.c") && !has("value.z") && !has("value.b"),

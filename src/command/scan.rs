@@ -42,7 +42,7 @@ pub(super) fn audit_command(
     let plan = schemas::plan(scan, surroundings)?;
     let judge = Judge::open(&scan.verdict, &plan, scan.started_at_millis)?;
     let known = judge.known();
-    let sources = sources::open(scan, surroundings)?;
+    let sources = sources::open(scan, &plan, surroundings)?;
     let audit_progress = AuditProgress::default();
     let shows_progress = surroundings.is_stderr_terminal && !scan.report.is_quiet;
     let context = AuditContext {

@@ -1,14 +1,17 @@
 //! Opens what a scan reads: topics first, then files by name.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use crate::audit::AuditPlan;
 use crate::command::KafkaRequest;
 use crate::command::{CommandError, Message, ScanCommand, Surroundings};
 use crate::record::SplitId;
 use crate::source::RecordSource;
-use crate::source::file::{FileError, FileFormat, FileOpener, FileOptions, OpenedFile, walk};
+use crate::source::file::{FileError, FileFormat, FileOpener, FileOptions, OpenedFile};
+use crate::source::file::{ValueMembers, walk};
 use crate::source::kafka::{KafkaError, KafkaSource, KafkaSpec, Properties};
 
 /// What to do where brokers do not answer, or refuse.
@@ -17,19 +20,23 @@ const CLUSTER_HINT: &str = "is the broker running, and is -b the address at whic
 
 /// Opens every source; splits are numbered so that neither the order of files on the command
 /// line nor anything else but their names decides which of two equal records stands.
+///
+/// Of records in columns the first pass reads only what `plan` looks into.
 pub(super) fn open(
     scan: &ScanCommand,
+    plan: &AuditPlan,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Vec<Box<dyn RecordSource>>, CommandError> {
     let mut sources = open_topics(scan, surroundings)?;
     let first_split = sources.iter().map(|source| source.splits().len()).sum();
-    sources.extend(open_files(scan, first_split, surroundings)?);
+    let members = plan.value_members().map(Arc::new);
+    sources.extend(open_files(scan, (first_split, members), surroundings)?);
     Ok(sources)
 }
 
 fn open_files(
     scan: &ScanCommand,
-    first_split: usize,
+    (first_split, members): (usize, Option<Arc<ValueMembers>>),
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Vec<Box<dyn RecordSource>>, CommandError> {
     let list = walk::expand(&scan.files).map_err(CommandError::configuration)?;
@@ -38,7 +45,8 @@ fn open_files(
     }
     let mut paths = list.paths;
     paths.sort();
-    let options = file_options(scan, surroundings)?;
+    let mut options = file_options(scan, surroundings)?;
+    options.members = members;
     let mut sources: Vec<Box<dyn RecordSource>> = Vec::with_capacity(paths.len());
     let mut opener = FileOpener::new(&options, surroundings.stop.clone());
     for (path, split) in paths.iter().zip(first_split..) {
@@ -82,6 +90,7 @@ pub(super) fn file_options(
     options.assume_topic.clone_from(&scan.plan.assume_topic);
     options.decompressed_bytes_max = scan.decompressed_bytes_max;
     options.isolation = scan.isolation;
+    options.threads = scan.plan.threads;
     Ok(options)
 }
 

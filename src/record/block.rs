@@ -114,6 +114,8 @@ pub struct RecordBlock {
     pub batches: Vec<BatchStamp>,
     /// Keys and values that could not be read with their schemas, in the order of records.
     pub unread: Vec<UnreadPayload>,
+    /// Whether values lack members that are not looked into.
+    pub is_partial: bool,
 }
 
 impl RecordBlock {
@@ -125,6 +127,7 @@ impl RecordBlock {
         self.topic_partitions.clear();
         self.batches.clear();
         self.unread.clear();
+        self.is_partial = false;
     }
 
     /// Returns the block's index of a topic partition, adding it where it is new.

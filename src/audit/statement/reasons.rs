@@ -1,10 +1,14 @@
 //! Why an audit is not complete: what was not read, and what the records leave open.
 
 use crate::audit::collect::Counts;
+use crate::audit::placement::remap::Remapper;
 use crate::audit::plan::AuditPlan;
+use crate::audit::probe::{PATHS_MAX, Sample};
 use crate::audit::statement::places::record_place;
 use crate::audit::statement::{count, time_flag};
+use crate::decode;
 use crate::finding::Coverage;
+use crate::record::{RecordBlock, SplitId};
 use crate::record::{counted, grouped};
 use crate::source::RecordSource;
 
@@ -64,7 +68,7 @@ pub(super) fn record_reasons(
     }
     let keyed = counts.records_audited + skipped.missing_key;
     if counts.records_audited == 0 && skipped.missing_key > 0 {
-        reasons.push(no_key_reason(plan, counts));
+        reasons.push(no_key_reason(plan, sources, counts));
     } else if counts.records_audited == 0 && !plan.acceptance.empty {
         let what = if counts.records_read == 0 {
             "no record was read"
@@ -101,27 +105,51 @@ fn ratio(part: u64, whole: u64) -> f64 {
     }
 }
 
-fn no_key_reason(plan: &AuditPlan, counts: &Counts) -> String {
+fn no_key_reason(plan: &AuditPlan, sources: &[Box<dyn RecordSource>], counts: &Counts) -> String {
     let fields: Vec<String> = plan
         .dedup_key
         .fields
         .iter()
         .map(|field| field.path.short())
         .collect();
-    let paths = counts
-        .sample
-        .existing_paths
-        .as_ref()
-        .map(|(_, _, paths)| paths.as_slice());
-    let paths = match paths {
-        Some([]) | None => String::new(),
-        Some(paths) => format!("; these paths exist: {}", paths.join(", ")),
+    let paths = match &*existing_paths(plan, sources, &counts.sample) {
+        [] => String::new(),
+        paths => format!("; these paths exist: {}", paths.join(", ")),
     };
     format!(
         "none of {} has the dedup key `{}`{paths}",
         counted(counts.skipped.missing_key, "record"),
         fields.join(",")
     )
+}
+
+/// Returns the paths that the first record without the dedup key has.
+fn existing_paths(
+    plan: &AuditPlan,
+    sources: &[Box<dyn RecordSource>],
+    sample: &Sample,
+) -> Vec<String> {
+    let Some((split, position, paths)) = &sample.existing_paths else {
+        return Vec::new();
+    };
+    let read_again = || paths_of(plan, sources, (*split, *position)).unwrap_or_default();
+    paths.clone().unwrap_or_else(read_again)
+}
+
+/// Reads the whole of a record of which not all was looked into.
+fn paths_of(
+    plan: &AuditPlan,
+    sources: &[Box<dyn RecordSource>],
+    (split, position): (SplitId, u64),
+) -> Option<Vec<String>> {
+    let source = sources
+        .iter()
+        .find(|source| source.splits().contains(&split))?;
+    let mut block = RecordBlock::default();
+    let mut revisitor = source.revisit(split).ok()?;
+    revisitor.fetch(&[position], &mut block).ok()?;
+    Remapper::new(plan).apply(&mut block);
+    Some(decode::existing_paths(block.view(0)?, PATHS_MAX))
 }
 
 #[cfg(test)]

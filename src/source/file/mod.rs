@@ -84,6 +84,19 @@ pub struct FileOptions {
     pub spill_dir: PathBuf,
     /// Bytes to read at a time.
     pub chunk_bytes: usize,
+    /// What the first pass looks into, where it is not whole values.
+    pub members: Option<Arc<ValueMembers>>,
+    /// Threads that the second pass may use for one file.
+    pub threads: usize,
+}
+
+/// Members of a value, which is an object, that the first pass looks into.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValueMembers {
+    /// Those whose values count.
+    pub values: Vec<Box<str>>,
+    /// Those that only have to be there.
+    pub presence: Vec<Box<str>>,
 }
 
 impl FileOptions {
@@ -98,6 +111,8 @@ impl FileOptions {
             spill_dir,
             // Half of a core's cache, so that what is read there is still there when it is cut.
             chunk_bytes: 256 * 1024,
+            members: None,
+            threads: 1,
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::source::file::unpack::UnpackedStream;
 use crate::source::file::unpack::compression::Compression;
 use crate::source::file::unpack::stored::{Meter, RegularFile, StoredReader};
 use crate::source::file::walk;
-use crate::source::file::{FileError, FileOptions, FileSource, Refusal};
+use crate::source::file::{FileError, FileOptions, FileSource, Refusal, ValueMembers};
 use crate::source::{RecordSource, StopFlag};
 
 /// Bytes looked at to tell a segment by the checksum of its first batch.
@@ -54,6 +54,8 @@ pub struct FileOpener<'a> {
     logs: HashMap<PathBuf, Arc<PartitionLog>>,
     /// Where keys and headers of sinks are kept.
     columns: Arc<ColumnStore>,
+    /// What the first pass looks into, where it is not whole values.
+    members: Option<Arc<ValueMembers>>,
 }
 
 impl<'a> FileOpener<'a> {
@@ -64,6 +66,7 @@ impl<'a> FileOpener<'a> {
             stop,
             logs: HashMap::new(),
             columns: Arc::new(ColumnStore::new(&options.spill_dir)),
+            members: options.members.clone(),
         }
     }
 
@@ -190,6 +193,8 @@ impl<'a> FileOpener<'a> {
     ) -> Result<OpenedFile, FileError> {
         let stop = self.stop.clone();
         let limits = (self.options.chunk_bytes, self.options.line_bytes_max);
+        #[cfg(feature = "parquet")]
+        let looked_into = (self.members.as_deref(), self.options.threads);
         match binary {
             Binary::Segment(reason) => Ok(self.segment(path, whole, reason, split)),
             Binary::Avro(reason) => AvroFile::open(whole, limits, stop)
@@ -197,7 +202,7 @@ impl<'a> FileOpener<'a> {
                 .map(|file| OpenedFile::container(split, reason, file))
                 .map_err(|error| refused(path, &error)),
             #[cfg(feature = "parquet")]
-            Binary::Parquet(reason) => ParquetFile::open(whole, stop)
+            Binary::Parquet(reason) => ParquetFile::open(whole, looked_into, stop)
                 .map_err(|error| FileError::from_io(path, error))
                 .map(|file| OpenedFile::container(split, reason, file)),
         }

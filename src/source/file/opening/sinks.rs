@@ -25,7 +25,13 @@ impl FileOpener<'_> {
     ) -> Result<OpenedFile, FileError> {
         match name.naming {
             SinkNaming::Confluent => self.open_confluent(path, name, split),
-            SinkNaming::Aiven => self.open_aiven(path, name, split),
+            SinkNaming::Aiven => {
+                // What stands around records is told by all members.
+                let members = self.members.take();
+                let opened = self.open_aiven(path, name, split);
+                self.members = members;
+                opened
+            }
         }
     }
 
@@ -67,6 +73,7 @@ impl FileOpener<'_> {
     fn open_beside(&self, found: &SiblingPath, split: SplitId) -> Result<OpenedFile, FileError> {
         let mut options = self.options.clone();
         options.format = (!found.is_container).then_some(FileFormat::JsonLines);
+        options.members = None;
         FileOpener::new(&options, self.stop.clone()).open_as_it_is(&found.path, split)
     }
 
@@ -117,6 +124,7 @@ impl FileOpener<'_> {
     fn open_rows(&self, path: &Path, name: &SinkName, split: SplitId) -> Option<OpenedFile> {
         let mut options = self.options.clone();
         options.format = Some(FileFormat::CsvNoHeader);
+        options.members = None;
         let mut opener = FileOpener::new(&options, self.stop.clone());
         let looked_at = opener.open_as_it_is(path, split).ok()?;
         let wrapping = wrapping(&*looked_at.source, name.start)?;

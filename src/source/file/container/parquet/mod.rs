@@ -1,6 +1,10 @@
 //! Parquet files.
 
+mod cells;
+mod columns;
+mod finder;
 mod placed;
+mod projection;
 mod row_json;
 pub(crate) mod source;
 #[cfg(test)]

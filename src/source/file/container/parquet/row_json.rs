@@ -1,9 +1,9 @@
 //! Writes one row of a Parquet file as JSON.
 
-use ::parquet::basic::LogicalType;
 use ::parquet::basic::TimeUnit as ParquetUnit;
+use ::parquet::basic::{ConvertedType, LogicalType};
 use ::parquet::record::{Field, Row};
-use ::parquet::schema::types::Type;
+use ::parquet::schema::types::{ColumnDescriptor, Type};
 
 use crate::typed_value::json_value::{
     TimeUnit, push_bytes, push_date, push_decimal, push_display, push_double, push_float,
@@ -25,14 +25,15 @@ pub(super) fn push_row(out: &mut Vec<u8>, row: &Row, schema: Option<&Type>) {
     out.push(b'}');
 }
 
-fn fields_of(of: &Type) -> &[std::sync::Arc<Type>] {
+pub(super) fn fields_of(of: &Type) -> &[std::sync::Arc<Type>] {
     match of {
         Type::GroupType { fields, .. } => fields,
         Type::PrimitiveType { .. } => &[],
     }
 }
 
-fn push_field(out: &mut Vec<u8>, field: &Field, of: Option<&Type>) {
+/// Appends a value; `of` says of it what the decoder does not keep.
+pub(super) fn push_field(out: &mut Vec<u8>, field: &Field, of: Option<&Type>) {
     match field {
         Field::Null => out.extend_from_slice(b"null"),
         Field::Bool(value) => push_display(out, value),
@@ -66,6 +67,14 @@ fn push_field(out: &mut Vec<u8>, field: &Field, of: Option<&Type>) {
         Field::ListInternal(list) => push_list(out, list.elements(), of),
         Field::MapInternal(map) => push_map(out, map.entries(), of),
     }
+}
+
+/// Returns whether the decoder makes text of a column's values, which must be UTF-8 for it.
+pub(super) fn is_text(of: &ColumnDescriptor) -> bool {
+    matches!(
+        of.converted_type(),
+        ConvertedType::UTF8 | ConvertedType::ENUM | ConvertedType::JSON
+    )
 }
 
 fn logical(of: Option<&Type>) -> Option<&LogicalType> {

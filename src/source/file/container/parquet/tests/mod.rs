@@ -1,5 +1,8 @@
 //! Parquet files that `PyArrow` wrote, whole and damaged.
 
+mod narrow;
+mod oracle;
+
 use std::fs;
 
 use proptest::prelude::*;
