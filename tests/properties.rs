@@ -8,15 +8,17 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use flate2::write::GzEncoder;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// A log as it is written: its name and its bytes.
+/// A log as it is written: its name and its text.
 type LogFile = (String, String);
 
 /// Where a record is: `file:line`, or `topic/partition@offset`.
@@ -54,20 +56,43 @@ enum Format {
     JsonLines,
     Csv,
     Kcat,
+    #[cfg(feature = "parquet")]
+    Parquet,
+}
+
+/// How a file is packed; Parquet does it by itself.
+#[derive(Clone, Copy, Debug)]
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
 }
 
 #[derive(Clone, Debug)]
 struct Log {
     format: Format,
+    packing: Packing,
     /// Index into [`KEYS`], and another number that is not part of the key.
     records: Vec<(usize, u8)>,
 }
 
 fn log() -> impl Strategy<Value = Log> {
-    let formats = [Format::JsonLines, Format::Csv, Format::Kcat];
+    let formats = [
+        Format::JsonLines,
+        Format::Csv,
+        Format::Kcat,
+        #[cfg(feature = "parquet")]
+        Format::Parquet,
+    ];
     let format = prop::sample::select(formats.to_vec());
-    (format, vec((0..KEYS.len(), 0..3_u8), 1..40))
-        .prop_map(|(format, records)| Log { format, records })
+    let packings = [Packing::Plain, Packing::Plain, Packing::Gzip, Packing::Zstd];
+    let packing = prop::sample::select(packings.to_vec());
+    let records = vec((0..KEYS.len(), 0..3_u8), 1..40);
+    (format, packing, records).prop_map(|(format, packing, records)| Log {
+        format,
+        packing,
+        records,
+    })
 }
 
 fn config(cases: u32) -> ProptestConfig {
@@ -87,6 +112,52 @@ fn document(key: KeyText, other: u8) -> String {
             format!(r#"{{ "other" : [{other}, {{"charge_id":7}}] , "charge_id" : {key} }}"#)
         }
     }
+}
+
+/// Returns what a column of text can hold of a key; nothing for null.
+#[cfg(feature = "parquet")]
+fn column_text(key: KeyText) -> Option<String> {
+    match serde_json::from_str(key?).unwrap() {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            key.map(str::to_owned)
+        }
+    }
+}
+
+/// Returns a Parquet file of row groups of seven records.
+#[cfg(feature = "parquet")]
+fn parquet(log: &Log) -> Vec<u8> {
+    use parquet::data_type::{ByteArray, ByteArrayType, Int64Type};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+    let schema = "message charges { required int64 other; optional binary charge_id (UTF8); }";
+    let schema = std::sync::Arc::new(parse_message_type(schema).unwrap());
+    let mut out = Vec::new();
+    let mut file = SerializedFileWriter::new(&mut out, schema, std::sync::Arc::default()).unwrap();
+    for records in log.records.chunks(7) {
+        let mut group = file.next_row_group().unwrap();
+        let others: Vec<i64> = records.iter().map(|of| of.1.into()).collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        let cells = column.typed::<Int64Type>();
+        cells.write_batch(&others, None, None).unwrap();
+        column.close().unwrap();
+        let keys: Vec<_> = records.iter().map(|of| column_text(KEYS[of.0])).collect();
+        let levels: Vec<i16> = keys.iter().map(|key| i16::from(key.is_some())).collect();
+        let keys: Vec<ByteArray> = keys
+            .iter()
+            .flatten()
+            .map(|key| key.as_str().into())
+            .collect();
+        let mut column = group.next_column().unwrap().unwrap();
+        let cells = column.typed::<ByteArrayType>();
+        cells.write_batch(&keys, Some(&levels), None).unwrap();
+        column.close().unwrap();
+        group.close().unwrap();
+    }
+    file.close().unwrap();
+    out
 }
 
 /// Returns what a CSV cell can hold of a key: the text of a string, or nothing.
@@ -125,6 +196,8 @@ fn contents(log: &Log, number: usize) -> String {
                 writeln!(text, "{envelope}").unwrap();
             }
         }
+        #[cfg(feature = "parquet")]
+        Format::Parquet => {}
     }
     text
 }
@@ -136,6 +209,10 @@ fn canonical(key: KeyText, format: Format) -> Option<String> {
             .filter(|text| !text.is_empty())
             .map(Value::from)
             .map(|v| v.to_string());
+    }
+    #[cfg(feature = "parquet")]
+    if let Format::Parquet = format {
+        return column_text(key).map(|text| Value::from(text).to_string());
     }
     match serde_json::from_str(key?).unwrap() {
         Value::Null => None,
@@ -156,9 +233,10 @@ fn naive_groups(logs: &[Log]) -> Vec<Vec<Place>> {
     for (number, log) in logs.iter().enumerate() {
         let first_line = if let Format::Csv = log.format { 2 } else { 1 };
         for (index, (key, _)) in log.records.iter().enumerate() {
-            let place = match log.format {
-                Format::Kcat => format!("charges/{number}@{index}"),
-                Format::JsonLines | Format::Csv => format!("{number}.log:{}", index + first_line),
+            let place = if let Format::Kcat = log.format {
+                format!("charges/{number}@{index}")
+            } else {
+                format!("{number}.log:{}", index + first_line)
             };
             if let Some(key) = canonical(KEYS[*key], log.format) {
                 groups.entry(key).or_default().push(place);
@@ -198,10 +276,27 @@ fn write_logs(folder: &Path, logs: &[Log]) -> Vec<LogFile> {
     let mut files = Vec::new();
     for (number, log) in logs.iter().enumerate() {
         let (name, text) = (format!("{number}.log"), contents(log, number));
-        fs::write(folder.join(&name), &text).unwrap();
+        fs::write(folder.join(&name), packed(log, &text)).unwrap();
         files.push((name, text));
     }
     files
+}
+
+/// Returns the bytes of a file.
+fn packed(log: &Log, text: &str) -> Vec<u8> {
+    #[cfg(feature = "parquet")]
+    if let Format::Parquet = log.format {
+        return parquet(log);
+    }
+    match log.packing {
+        Packing::Plain => text.as_bytes().to_vec(),
+        Packing::Gzip => {
+            let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            packed.write_all(text.as_bytes()).unwrap();
+            packed.finish().unwrap()
+        }
+        Packing::Zstd => zstd::encode_all(text.as_bytes(), 1).unwrap(),
+    }
 }
 
 /// Scans files of a folder; returns the text of the JSON report.
@@ -270,8 +365,8 @@ proptest! {
         let files = write_logs(folder.path(), &logs);
         let names = || files.iter().map(|(name, _)| name.as_str());
         let first = without_header(&scan(folder.path(), names(), &["--threads", "1"])?);
-        for threads in ["2", "5"] {
-            let options = ["--threads", threads];
+        for (threads, memory) in [("2", "1GiB"), ("5", "16MiB")] {
+            let options = ["--threads", threads, "--memory", memory];
             let again = without_header(&scan(folder.path(), names().rev(), &options)?);
             prop_assert_eq!(&again, &first, "{} threads", threads);
         }
