@@ -399,6 +399,7 @@ mod tests {
             "--fail-on",
             "--baseline",
             "--fail-at",
+            "--notify-command",
             "--stall-timeout",
             "--late",
             "--audit",

@@ -15,7 +15,7 @@ mod verdict;
 
 pub use explain::ExplainCommand;
 pub use verdict::baseline::BaselineCommand;
-pub use verdict::{Measure, Threshold, VerdictRequest};
+pub use verdict::{Measure, NotifyRequest, Threshold, VerdictRequest};
 
 use std::collections::BTreeSet;
 use std::fmt;

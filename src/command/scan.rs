@@ -121,7 +121,10 @@ fn write_reports(
         reports.group(&group).map_err(CommandError::failed)?;
     }
     reports.end().map_err(CommandError::failed)?;
-    reports.commit().map_err(CommandError::failed)
+    let written = reports.commit().map_err(CommandError::failed);
+    // Whoever is told may look at the reports; they are there, or will not be.
+    verdict::notify(scan.verdict.notify.as_ref(), &head, surroundings);
+    written
 }
 
 fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {

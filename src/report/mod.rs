@@ -3,6 +3,7 @@
 pub mod csv;
 pub mod diff;
 pub mod json;
+pub mod prometheus;
 pub mod read;
 pub mod redact;
 pub mod report_file;
@@ -13,6 +14,7 @@ mod timestamp_text;
 
 pub use csv::{CsvReport, CsvRows};
 pub use json::{JsonDiff, JsonReport, JsonlReport};
+pub use prometheus::PrometheusReport;
 pub use read::{ReadReport, ReportReadError, copy_report, read_group};
 pub use redact::Redaction;
 pub use report_file::{ReportFile, check_target};
@@ -72,16 +74,19 @@ pub fn terminal_columns() -> Option<usize> {
     terminal_size::terminal_size().map(|(terminal_size::Width(columns), _)| columns.into())
 }
 
-/// Returns the writer of a format over any output.
+/// Returns the writer of a format over any output; `name` tells the metrics of several audits
+/// apart.
 pub fn report_writer<'a>(
     format: ReportFormat,
     output: Box<dyn Write + 'a>,
     options: ReportOptions,
+    name: &str,
 ) -> Box<dyn ReportWriter + 'a> {
     match format {
         ReportFormat::Json => Box::new(JsonReport::new(output, options.show_values)),
         ReportFormat::Jsonl => Box::new(JsonlReport::new(output, options.show_values)),
         ReportFormat::Csv => Box::new(CsvReport::new(output, options.rows, options.csv_raw)),
+        ReportFormat::Prom => Box::new(PrometheusReport::new(output, name.to_owned())),
     }
 }
 
@@ -191,7 +196,7 @@ mod tests {
 
     fn written(sample: &Sample, format: ReportFormat, options: ReportOptions) -> String {
         let output = sample::Output::default();
-        let mut writer = report_writer(format, Box::new(output.clone()), options);
+        let mut writer = report_writer(format, Box::new(output.clone()), options, "x");
         sample.write(&mut *writer);
         output.text()
     }
@@ -217,7 +222,7 @@ mod tests {
                         assert_eq!(written.lines().count(), 5 + sample.episodes.len());
                         serde_json::from_str(written.lines().nth_back(1).unwrap()).unwrap()
                     }
-                    ReportFormat::Json | ReportFormat::Csv => {
+                    ReportFormat::Json | ReportFormat::Csv | ReportFormat::Prom => {
                         serde_json::from_str::<Value>(&written).unwrap()["groups"][0].take()
                     }
                 };
@@ -414,7 +419,7 @@ mod tests {
             });
             let many = redaction.redact(many);
             let output = Box::new(Counter(Rc::clone(&written)));
-            let mut writer = report_writer(format, output, ReportOptions::default());
+            let mut writer = report_writer(format, output, ReportOptions::default(), "x");
             writer.begin(&sample().head()).unwrap();
             writer.group(&many).unwrap();
             writer.end().unwrap();

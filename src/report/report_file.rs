@@ -4,6 +4,7 @@ use std::fs;
 use std::fs::File;
 use std::io;
 use std::io::BufWriter;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -27,6 +28,12 @@ impl ReportFile {
             path: path.to_owned(),
             temporary: temporary_beside(path)?,
         })
+    }
+
+    /// Lets everybody read the file: it holds nothing of records.
+    pub fn share(&self) -> io::Result<()> {
+        let file = self.temporary.as_file();
+        file.set_permissions(fs::Permissions::from_mode(0o644))
     }
 
     /// Returns the path that the report will have.
@@ -111,7 +118,6 @@ fn unusable(why: &str) -> io::Error {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -138,6 +144,16 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(names(directory.path()), ["r.json"]);
+    }
+
+    #[test]
+    fn what_is_shared_can_be_read_by_everybody() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("r.prom");
+        let file = ReportFile::create(&path).unwrap();
+        file.share().unwrap();
+        file.commit().unwrap();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o644);
     }
 
     #[test]

@@ -82,10 +82,14 @@ impl<'a> Reports<'a> {
             io::Error::new(error.kind(), text)
         };
         let file = ReportFile::create(path).map_err(named)?;
+        if format == ReportFormat::Prom {
+            file.share().map_err(named)?;
+        }
         let output = file.writer().map_err(named)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
         self.reports.push(Report {
             name: path.display().to_string(),
-            writer: report_writer(format, Box::new(output), options),
+            writer: report_writer(format, Box::new(output), options, &name),
             file: Some(file),
             fate: Fate::Open,
         });
@@ -224,9 +228,10 @@ mod tests {
     fn a_broken_pipe_is_passed_through_by_each_writer() {
         let kind = io::ErrorKind::BrokenPipe;
         let sample = sample();
-        for format in [ReportFormat::Json, ReportFormat::Jsonl, ReportFormat::Csv] {
+        for format in ["json", "jsonl", "csv", "prom"] {
+            let format = ReportFormat::from_path(Path::new(&format!("x.{format}"))).unwrap();
             let broken = Box::new(Broken(kind));
-            let mut writer = report_writer(format, broken, ReportOptions::default());
+            let mut writer = report_writer(format, broken, ReportOptions::default(), "x");
             assert_eq!(writer.begin(&sample.head()).unwrap_err().kind(), kind);
         }
     }

@@ -16,6 +16,8 @@ pub enum ReportFormat {
     Jsonl,
     /// Comma-separated values.
     Csv,
+    /// Metrics, as a textfile of Prometheus.
+    Prom,
 }
 
 /// Why a report cannot go where it should.
@@ -28,12 +30,14 @@ pub enum TargetError {
     )]
     StartOfRange(String),
     /// The format exists, but not here.
-    #[error("`{0}`: this version does not write `.{1}` reports; it writes .json, .jsonl and .csv")]
+    #[error(
+        "`{0}`: this version does not write `.{1}` reports; it writes .json, .jsonl, .csv and .prom"
+    )]
     NotWritten(String, &'static str),
     /// The extension says nothing.
     #[error(
         "`{0}` does not end in a report's extension; \
-         name it .json, .jsonl or .csv"
+         name it .json, .jsonl, .csv or .prom"
     )]
     UnknownExtension(String),
     /// The name after `--output-format` says nothing.
@@ -59,7 +63,7 @@ impl ReportFormat {
             "csv" => Ok(Self::Csv),
             "md" => Err(TargetError::NotWritten(shown, "md")),
             "html" => Err(TargetError::NotWritten(shown, "html")),
-            "prom" => Err(TargetError::NotWritten(shown, "prom")),
+            "prom" => Ok(Self::Prom),
             _ if is_start_of_range(&shown) => Err(TargetError::StartOfRange(shown)),
             _ => Err(TargetError::UnknownExtension(shown)),
         }
@@ -71,6 +75,7 @@ impl ReportFormat {
             Self::Json => "json",
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
+            Self::Prom => "prom",
         }
     }
 }
@@ -131,7 +136,7 @@ mod tests {
         assert_eq!(of("a/b.json"), Ok(ReportFormat::Json));
         assert_eq!(of("b.JSONL"), Ok(ReportFormat::Jsonl));
         assert_eq!(of("2026.01.15.csv"), Ok(ReportFormat::Csv));
-        for name in ["x.md", "x.html", "x.prom"] {
+        for name in ["x.md", "x.html"] {
             assert!(
                 matches!(of(name), Err(TargetError::NotWritten(..))),
                 "{name}"

@@ -30,7 +30,8 @@ pub struct OutputFlags {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct RenderFlags {
-    /// Write a report with every group, by its extension `.csv`, `.json` or `.jsonl`; `-` for
+    /// Write a report with every group, by its extension `.csv`, `.json` or `.jsonl`, or
+    /// metrics for Prometheus, `.prom`; `-` for
     /// standard output (repeatable)
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
         allow_negative_numbers = true)]

@@ -109,11 +109,11 @@ pub fn demo(flags: &DemoFlags, context: RunContext<'_>) -> DemoCommand {
     }
 }
 
-/// CSV has no place for evidence, and the report for people has that of the causes.
+/// CSV and metrics have no place for evidence, and the report for people has that of the causes.
 fn shows_evidence(format: ReportFormat) -> bool {
     match format {
         ReportFormat::Json | ReportFormat::Jsonl => true,
-        ReportFormat::Csv => false,
+        ReportFormat::Csv | ReportFormat::Prom => false,
     }
 }
 

@@ -70,6 +70,7 @@ fn file_request(path: &Path) -> Result<OutputRequest, UsageError> {
         "csv" => ReportFormat::Csv,
         "json" => ReportFormat::Json,
         "jsonl" => ReportFormat::Jsonl,
+        "prom" => ReportFormat::Prom,
         _ => return Err(unknown_extension(&path.to_string_lossy(), &extension)),
     };
     Ok(OutputRequest {
@@ -93,7 +94,7 @@ fn unknown_extension(text: &str, extension: &str) -> UsageError {
     } else {
         format!("`.{extension}` is no format of a report")
     };
-    UsageError::new(message).hint("name a file that ends in .csv, .json or .jsonl")
+    UsageError::new(message).hint("name a file that ends in .csv, .json, .jsonl or .prom")
 }
 
 #[cfg(test)]

@@ -10,10 +10,13 @@ use crate::cli::flags::ImpactFlags;
 use crate::cli::resolve::{RunContext, duration};
 use crate::cli::usage_error::UsageError;
 use crate::command::BaselineCommand;
-use crate::command::VerdictRequest;
+use crate::command::{NotifyRequest, VerdictRequest};
 
 /// Years of more than four digits are no times that a file could hold.
 const LAST_MILLIS: i64 = 253_402_300_799_000;
+
+/// How long the command of `--notify-command` may take.
+const NOTIFY_TIMEOUT: &str = "30s";
 
 /// What is new, what was known, and what of it counts.
 #[derive(Args, Debug, Default)]
@@ -28,6 +31,13 @@ pub struct VerdictFlags {
     /// audited), comma-separated [default: groups=1]
     #[arg(long, value_name = "LIST")]
     pub fail_at: Vec<String>,
+    /// Run a command of the shell where the code would be 1 or 3: it gets the JSON report without
+    /// its groups on standard input. Where it fails there is a warning, and the code stays
+    #[arg(long, value_name = "COMMAND", value_hint = ValueHint::CommandString)]
+    pub notify_command: Option<String>,
+    /// End that command after this long [default: 30s]
+    #[arg(long, value_name = "DURATION", requires = "notify_command")]
+    pub notify_timeout: Option<String>,
 }
 
 /// Options of `baseline`.
@@ -59,7 +69,28 @@ pub fn resolve(flags: &VerdictFlags, impact: &ImpactFlags) -> Result<VerdictRequ
     Ok(VerdictRequest {
         baseline: flags.baseline.clone(),
         fail_at: fail_at::resolve(&flags.fail_at, impact)?,
+        notify: notify(flags)?,
     })
+}
+
+fn notify(flags: &VerdictFlags) -> Result<Option<NotifyRequest>, UsageError> {
+    let Some(command) = &flags.notify_command else {
+        return Ok(None);
+    };
+    if command.trim().is_empty() {
+        return Err(UsageError::new("`--notify-command` names no command")
+            .hint("write it as in --notify-command 'mail -s duplicates oncall@example.com'"));
+    }
+    let timeout = flags.notify_timeout.as_deref().unwrap_or(NOTIFY_TIMEOUT);
+    let wrong = |error: UsageError| error.at("--notify-timeout", timeout);
+    let millis = duration::parse(timeout).map_err(wrong)?;
+    if millis == 0 {
+        return Err(wrong(UsageError::new("no command ends within no time")));
+    }
+    Ok(Some(NotifyRequest {
+        command: command.clone(),
+        timeout_millis: millis.unsigned_abs(),
+    }))
 }
 
 /// Returns the groups to accept.

@@ -57,7 +57,7 @@ pub(super) fn open<'s>(
     let on_stdout = request.outputs.iter().find(|output| output.path.is_none());
     let stdout = &mut *surroundings.stdout;
     reports.add_stdout(match on_stdout {
-        Some(output) => report_writer(output.format, Box::new(stdout), options),
+        Some(output) => report_writer(output.format, Box::new(stdout), options, ""),
         None => Box::new(TerminalReport::new(stdout, terminal).beside_json(json_report)),
     });
     Ok(reports)

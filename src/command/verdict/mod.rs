@@ -1,8 +1,10 @@
 //! What of the findings counts: against a baseline, from a threshold on.
 
 pub(super) mod baseline;
+mod notify;
 mod thresholds;
 
+pub use notify::NotifyRequest;
 pub use thresholds::{Measure, Threshold};
 
 use std::fs;
@@ -12,10 +14,11 @@ use anyhow::{Context, anyhow};
 
 use crate::audit::AuditPlan;
 use crate::baseline::{Accepted, Baseline, BaselineUse};
-use crate::command::CommandError;
+use crate::command::{CommandError, Message, Surroundings};
 use crate::finding::AuditSummary;
 use crate::finding::KnownGroups;
 use crate::record::counted;
+use crate::report::ReportHead;
 
 /// Groups that a warning names at most.
 const NAMED_MAX: usize = 3;
@@ -27,6 +30,8 @@ pub struct VerdictRequest {
     pub baseline: Option<PathBuf>,
     /// From where on what is new counts; none for the first new group.
     pub fail_at: Vec<Threshold>,
+    /// Who is told.
+    pub notify: Option<NotifyRequest>,
 }
 
 /// What counts, with the files of it read.
@@ -73,6 +78,25 @@ impl<'a> Judge<'a> {
         if !self.request.fail_at.is_empty() {
             summary.thresholds = Some(thresholds::judge(&self.request.fail_at, summary));
         }
+    }
+}
+
+/// Tells whoever is to be told, where duplicates count or not everything was read; what goes wrong
+/// with that is a warning, and changes nothing of what was found.
+pub(super) fn notify(
+    request: Option<&NotifyRequest>,
+    head: &ReportHead<'_>,
+    surroundings: &mut Surroundings<'_>,
+) {
+    let is_quiet = head.summary.complete && !has_news(head.summary);
+    let Some(request) = request.filter(|_| !is_quiet) else {
+        return;
+    };
+    let told = notify::summary(head).map_err(|error| error.to_string());
+    let told = told.and_then(|summary| notify::run(request, summary));
+    if let Err(problem) = told {
+        let text = format!("the command of `--notify-command` {problem}");
+        (surroundings.say)(Message::Warning(text));
     }
 }
 
