@@ -1,10 +1,12 @@
 //! Where records come from: files and topic partitions behind one trait.
 
+pub mod earlier;
 pub mod file;
 pub mod kafka;
 pub mod range;
 pub mod record_batch;
 
+pub use earlier::GonePartition;
 pub use range::{Bound, RecordRange};
 
 use std::ops::Range;
@@ -125,6 +127,18 @@ pub trait RecordSource: Send + Sync {
     /// Returns positions of a split whose records turned out, once all was read, to belong to
     /// something else: whatever they are, they are in no group.
     fn void_positions(&self, _split: SplitId) -> Option<Range<u64>> {
+        None
+    }
+
+    /// Has the first pass begin where an earlier run ended, at a byte offset and its line; returns
+    /// whether the source can do so.
+    fn go_on_at(&mut self, _byte_offset: u64, _line: u64) -> bool {
+        false
+    }
+
+    /// Returns the byte offset and the line at which a later run can go on, once the first pass is
+    /// over; nothing where it cannot.
+    fn next_place(&self) -> Option<(u64, u64)> {
         None
     }
 

@@ -64,6 +64,8 @@ pub(crate) struct Chunker {
     next: ChunkStart,
     /// The chunks given out, and their parts.
     starts: Vec<ChunkStart>,
+    /// Where a record starts that has no end, if the last one has none.
+    open_end: Option<ChunkStart>,
     outcome: Outcome,
     is_finished: bool,
     /// Whether the end was looked at for what is still open there.
@@ -94,6 +96,7 @@ impl Chunker {
                 is_too_long: false,
             },
             starts: Vec::new(),
+            open_end: None,
             outcome: Outcome::default(),
             is_finished: false,
             is_end_checked: false,
@@ -104,6 +107,29 @@ impl Chunker {
     pub(crate) fn noting(mut self, segments: Option<Arc<Segments>>) -> Self {
         self.segments = segments;
         self
+    }
+
+    /// Ends early by another request than that of the scan.
+    pub(crate) fn stopped_by(mut self, stop: StopFlag) -> Self {
+        self.stop = stop;
+        self
+    }
+
+    /// Begins at a byte offset and its line, where the stream stands.
+    pub(crate) fn going_on_at(mut self, (byte_offset, line): (u64, u64)) -> Self {
+        self.lead_bytes = 0;
+        self.next = ChunkStart {
+            byte_offset,
+            line,
+            is_too_long: false,
+        };
+        self
+    }
+
+    /// Returns the byte offset and the line behind the last whole record.
+    pub(crate) fn next_place(&self) -> (u64, u64) {
+        let place = self.open_end.unwrap_or(self.next);
+        (place.byte_offset, place.line)
     }
 
     /// Notes parts of chunks too, if records can be told from their own bytes.
@@ -216,6 +242,7 @@ impl Chunker {
             self.is_finished = true;
             return None;
         }
+        self.open_end = Some(self.next);
         Some(self.give(bytes))
     }
 

@@ -26,6 +26,7 @@ pub(crate) enum Unopened {
 pub(crate) struct Ended {
     starts: Vec<ChunkStart>,
     end: u64,
+    next_place: (u64, u64),
     outcome: Outcome,
 }
 
@@ -72,6 +73,16 @@ impl FirstPass {
         }
     }
 
+    /// Returns the byte offset and the line behind the last whole record that was given out, once
+    /// nothing more is.
+    pub(crate) fn next_place(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::NotStarted => None,
+            Self::Reading(chunker) => Some(chunker.next_place()),
+            Self::Ended(ended) => Some(ended.next_place).filter(|_| ended.next_place.1 > 0),
+        }
+    }
+
     /// Returns how the file ended.
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
@@ -87,10 +98,12 @@ impl FirstPass {
         let pass = std::mem::replace(self, Self::NotStarted);
         *self = match pass {
             Self::Reading(chunker) => {
+                let next_place = chunker.next_place();
                 let (starts, end, outcome) = chunker.into_table();
                 Self::Ended(Ended {
                     starts,
                     end,
+                    next_place,
                     outcome,
                 })
             }
@@ -102,6 +115,7 @@ impl FirstPass {
         Self::Ended(Ended {
             starts: Vec::new(),
             end: 0,
+            next_place: (0, 0),
             outcome: Outcome {
                 damage: Some(damage),
                 note: None,

@@ -20,6 +20,7 @@ pub mod walk;
 pub use detect::Refusal;
 pub use file_source::FileSource;
 pub use format::FileFormat;
+pub use opening::earlier::EarlierFile;
 pub use opening::{FileOpener, OpenedFile};
 pub use unpack::unpacked;
 

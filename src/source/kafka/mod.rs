@@ -29,5 +29,5 @@ pub use properties::{Properties, PropertyError};
 pub use reader::Reader;
 pub use scan::{Ledger, PartitionScan, ScanAction, ScanClock, ScanEvent};
 pub use source::KafkaSource;
-pub use spec::{Isolation, KafkaSpec};
+pub use spec::{Isolation, KafkaSpec, ResumePoint};
 pub use wire::WireClient;

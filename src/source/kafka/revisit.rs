@@ -48,6 +48,12 @@ impl RecordRevisitor for KafkaRevisitor<'_> {
             return Ok(positions.len());
         }
         let source = self.source;
+        // Retention took these before the scan, if an earlier run read them.
+        let log_start = source.log_start_of(self.partition);
+        let gone = positions.partition_point(|&position| position < log_start);
+        if gone > 0 {
+            return Ok(gone);
+        }
         let mut engine = source.lock()?;
         if !engine.is_over() {
             let problem = "a partition is read again while the scan still runs";

@@ -86,6 +86,24 @@ impl KafkaSource {
         })
     }
 
+    /// Returns the partitions by their splits, with the ids of their topics where they are known.
+    pub fn topic_ids(&self) -> Vec<(SplitId, TopicPartition, Option<[u8; 16]>)> {
+        let plans = self.plans.iter().enumerate();
+        plans
+            .map(|(index, plan)| {
+                let name = plan.topic_partition.clone();
+                (self.split_of(index), name, plan.bounds.topic_id)
+            })
+            .collect()
+    }
+
+    /// Returns the first offset that a partition had when it was frozen.
+    pub(super) fn log_start_of(&self, partition: usize) -> u64 {
+        let plan = self.plans.get(partition);
+        let start = plan.map_or(0, |plan| plan.bounds.log_start_offset);
+        u64::try_from(start).unwrap_or_default()
+    }
+
     /// Returns what was decided for the user, for people.
     pub fn notes(&self) -> &[String] {
         &self.notes

@@ -1,8 +1,10 @@
 //! What to read from a cluster, as resolved from the command line.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::record::TopicPartition;
 use crate::source::RecordRange;
 use crate::source::kafka::Properties;
 use crate::source::kafka::Reader;
@@ -39,6 +41,17 @@ impl Isolation {
     }
 }
 
+/// Where an earlier run ended in a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResumePoint {
+    /// The offset that it would have read next.
+    pub offset: i64,
+    /// The topic's id by then, where the cluster told it.
+    pub topic_id: Option<[u8; 16]>,
+    /// Which run that was, for people.
+    pub run: String,
+}
+
 /// What to read from a cluster.
 #[derive(Clone, Debug)]
 pub struct KafkaSpec {
@@ -54,6 +67,8 @@ pub struct KafkaSpec {
     pub isolation: Isolation,
     /// The range asked for.
     pub range: RecordRange,
+    /// Where earlier runs ended: partitions named here are read from there.
+    pub resume: BTreeMap<TopicPartition, ResumePoint>,
     /// See [`STALL_TIMEOUT`].
     pub stall_timeout: Duration,
     /// See [`CONNECT_TIMEOUT`].
@@ -106,6 +121,7 @@ impl KafkaSpec {
             properties: Properties::default(),
             isolation: Isolation::default(),
             range: RecordRange::default(),
+            resume: BTreeMap::new(),
             stall_timeout: STALL_TIMEOUT,
             connect_timeout: CONNECT_TIMEOUT,
             reader: Reader::default(),

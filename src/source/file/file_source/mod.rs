@@ -1,6 +1,7 @@
 //! One file, or standard input, as a source of records.
 
 mod dump;
+mod resumed;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,8 @@ pub struct FileSource {
     stop: StopFlag,
     meter: Arc<Meter>,
     records_read: AtomicU64,
+    /// Byte offset and line at which the first pass begins, where an earlier run ended there.
+    resumed: Option<(u64, u64)>,
     /// Why the file could not be read again.
     lost: OnceLock<String>,
     pass: Mutex<FirstPass>,
@@ -175,6 +178,7 @@ impl FileSource {
             stop,
             meter: opened.meter,
             records_read: AtomicU64::new(0),
+            resumed: None,
             lost: OnceLock::new(),
             pass: Mutex::new(FirstPass::NotStarted),
             piped: Mutex::default(),
@@ -207,14 +211,19 @@ impl FileSource {
             Input::Pipe(_) => Unopened::Unkept(error),
         })?;
         let segments = self.dump().cloned();
-        Ok(self.chunker(stream).noting(segments))
+        let chunker = self.chunker(stream).noting(segments);
+        Ok(match self.resumed {
+            Some(place) => chunker.going_on_at(place),
+            None => chunker,
+        })
     }
 
     /// Opens the stored bytes from their start; `meter` counts those of a regular file.
     fn stream(&self, meter: Arc<Meter>) -> io::Result<UnpackedStream> {
         match &self.input {
             Input::Regular(regular) if self.compression == Compression::Plain => {
-                UnpackedStream::plain(regular, meter)
+                let stream = UnpackedStream::plain(regular, meter)?;
+                stream.starting_at(self.resumed.map_or(0, |(byte_offset, _)| byte_offset))
             }
             Input::Regular(regular) => {
                 let file = regular.open()?;
@@ -291,6 +300,14 @@ impl RecordSource for FileSource {
         Ok(true)
     }
 
+    fn go_on_at(&mut self, byte_offset: u64, line: u64) -> bool {
+        self.resume(byte_offset, line)
+    }
+
+    fn next_place(&self) -> Option<(u64, u64)> {
+        self.place_to_resume()
+    }
+
     fn progress(&self) -> SourceProgress {
         let done = self.meter.bytes();
         match &self.input {
@@ -349,12 +366,11 @@ impl RecordSource for FileSource {
             (Err(error), Input::Pipe(_)) => return Err(self.explain("read again", &error)),
         };
         let table = self.lock_pass().table();
-        Ok(Box::new(FileRevisitor::new(
-            &self.cutter,
-            split,
-            table,
-            source,
-        )))
+        let later = FileRevisitor::new(&self.cutter, split, table, source);
+        Ok(match self.resumed {
+            Some(_) => self.with_earlier_part(later),
+            None => Box::new(later),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opens files by content: text goes to [`FileSource`], the binary formats to their own sources.
 
+pub(crate) mod earlier;
 pub(crate) mod peek;
 pub(crate) mod recognise;
 mod sinks;

@@ -7,7 +7,7 @@ pub(crate) mod stored;
 
 use std::fs::File;
 use std::io;
-use std::io::{BufReader, Cursor, Read, Seek};
+use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use crate::record::grouped;
@@ -127,6 +127,15 @@ impl UnpackedStream {
         let meter = Arc::new(Meter::default());
         let reader = StoredReader::new(file, length, Arc::clone(&meter));
         Self::open(reader, compression, meter)
+    }
+
+    /// Begins at a place of a plain regular file.
+    pub(crate) fn starting_at(mut self, place: u64) -> io::Result<Self> {
+        if let Bytes::Plain { file, length } = &self.bytes {
+            self.position = place.min(*length);
+            (&**file).seek(SeekFrom::Start(self.position))?;
+        }
+        Ok(self)
     }
 
     fn new(bytes: Bytes, compression: Compression, meter: Arc<Meter>) -> Self {

@@ -3,6 +3,7 @@
 mod first_records;
 mod leaderless;
 mod permissions;
+mod resume;
 mod statements;
 
 pub(super) use permissions::PermissionCheck;
@@ -258,6 +259,11 @@ pub fn freeze(
     let mut plans: Vec<_> = ranges
         .map(|((partition, bounds), first)| plan_partition(spec, partition, bounds, first))
         .collect();
+    for plan in &mut plans {
+        if let Some(point) = spec.resume.get(&plan.topic_partition) {
+            resume::resume(plan, point);
+        }
+    }
     statements::open_transactions(spec, &mut plans);
     statements::log_starts(client, spec, &mut plans)?;
     Ok(plans)
