@@ -9,7 +9,7 @@ use std::time::Instant;
 use dupaudit::decode::FieldReader;
 use dupaudit::dedup_key::{DedupKeySpec, KeyField, KeyWriter, MissingPolicy, fingerprint};
 use dupaudit::finding::Fingerprint;
-use dupaudit::index::{DuplicateIndex, MemoryBudget, NO_TIMESTAMP, Occurrence};
+use dupaudit::index::{DuplicateIndex, MemoryBudget, NO_TIMESTAMP, Occurrence, Seen};
 use dupaudit::record::{FieldValue, RecordBlock, RecordSlot, SplitId};
 
 const BLOCK_RECORDS: u64 = 4096;
@@ -121,6 +121,7 @@ fn index(
             timestamp_millis: NO_TIMESTAMP,
             split: SplitId(0),
             position,
+            seen: Seen::Now,
         })?;
     }
     let suspects = index.finish(vec![writer], None)?;

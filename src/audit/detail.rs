@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::diagnosis::{ContentHashes, CopyFacts};
 use crate::finding::Fingerprint;
 use crate::finding::NamedCoordinates;
+use crate::index::Seen;
 use crate::record::BatchStamp;
 use crate::record::Timestamp;
 use crate::record::TimestampType;
@@ -52,6 +53,8 @@ pub(super) struct Detail {
     pub(super) subject: Option<String>,
     /// Whether the record lies in the range, rather than before it as a possible original.
     pub(super) is_in_range: bool,
+    /// Which run read it.
+    pub(super) seen: Seen,
 }
 
 /// What the amount field held.
@@ -137,7 +140,29 @@ impl Detail {
             currency: self.currency.clone(),
             subject: self.subject.clone(),
             is_in_range: self.is_in_range,
+            seen: self.seen,
         }
+    }
+
+    /// Returns the record as a run with this one's place in the order of runs has it: what was
+    /// known before is no reason to report it.
+    pub(super) fn seen_by(self, seen: Seen) -> Self {
+        Self {
+            is_in_range: self.is_in_range && seen != Seen::Before,
+            seen,
+            ..self
+        }
+    }
+
+    /// Returns whether two records are one, read from two places: topics and exports of them.
+    pub(super) fn is_same_record(&self, other: &Self) -> bool {
+        let coordinates = |of: &Self| Some((of.topic.clone()?, of.partition?, of.offset?));
+        let is_unknown = |of: &Self| of.canonical_key.is_none();
+        // Two topics of one name may both have had the offset; a topic is read once.
+        let is_export = self.file.is_some() || other.file.is_some();
+        is_export
+            && coordinates(self).is_some_and(|own| Some(own) == coordinates(other))
+            && (is_unknown(self) || is_unknown(other) || self.value == other.value)
     }
 
     /// Returns what JSON there is to compare field by field.

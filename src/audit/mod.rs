@@ -6,6 +6,7 @@ mod filter;
 mod groups;
 mod key_reader;
 mod overlap;
+mod past;
 mod placement;
 pub mod plan;
 mod probe;
@@ -18,6 +19,7 @@ mod statement;
 mod unread;
 
 pub use groups::SortedGroups;
+pub use past::{Past, RememberedRecords};
 pub use plan::{Acceptance, AuditPlan, FieldMapping, TimestampUnit};
 pub use progress::{AuditProgress, Phase};
 pub use recall::{RecalledRecord, recall};
@@ -38,6 +40,8 @@ use crate::index::MemoryBudget;
 use crate::source::ReadError;
 use crate::source::RecordSource;
 use crate::source::StopFlag;
+use crate::state::NewFindings;
+use crate::state::StateError;
 
 /// Why an audit failed, or cannot be what was asked for.
 #[derive(Debug, Error)]
@@ -48,6 +52,9 @@ pub enum AuditError {
     /// The index failed.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// What earlier runs left cannot be read.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The disk failed while records were set aside.
     #[error("cannot set records aside on disk: {0}")]
     Disk(#[from] std::io::Error),
@@ -72,6 +79,10 @@ pub struct Audit {
     pub episodes: Vec<Episode>,
     /// The groups, most extra records first.
     pub groups: SortedGroups,
+    /// What was found that no run had found before.
+    pub new: NewFindings,
+    /// What was read, for the runs to come.
+    pub remembered: RememberedRecords,
 }
 
 /// Where an audit works, and who watches it.
@@ -83,6 +94,8 @@ pub struct AuditContext<'a> {
     pub progress: &'a AuditProgress,
     /// Ends the reading early.
     pub stop: &'a StopFlag,
+    /// What earlier runs have read.
+    pub past: Option<&'a Past<'a>>,
     /// What remembers groups of before: a baseline, the state of earlier runs.
     pub known: &'a [&'a dyn KnownGroups],
 }
@@ -97,14 +110,18 @@ pub fn run(
         spill_dir,
         progress,
         known,
+        past,
         ..
     } = context;
     let budget = MemoryBudget::from_bytes(plan.memory_bytes / 2);
     let index = DuplicateIndex::new(budget, spill_dir, plan.workers());
     progress.enter(Phase::Collect);
-    let collected = collect::collect(plan, sources, &index, context)?;
+    let mut collected = collect::collect(plan, sources, &index, context)?;
     let mut counts = collected.counts;
     statement::check_places(plan, &counts)?;
+    if let (Some(past), Some(writer)) = (past, collected.writers.first_mut()) {
+        past.add_to(writer)?;
+    }
 
     progress.enter(Phase::Group);
     let suspects = index.finish(collected.writers, plan.within_millis)?;
@@ -115,7 +132,9 @@ pub fn run(
     move_same_records(&mut counts, &overlap.same_records);
 
     progress.enter(Phase::Revisit);
-    let revisit = revisit::Revisit::new(plan, sources, spill_dir, progress);
+    let of_before = past.iter().flat_map(|past| &past.sources);
+    let all_sources = sources.iter().chain(of_before);
+    let revisit = revisit::Revisit::new(plan, all_sources, spill_dir, (progress, past));
     let revisited = revisit.run(suspects, overlap.excluded)?;
     let coverage = statement::coverage(sources, overlap.conflicts.listed);
     let context = groups::diagnosis_context(&coverage, counts.audited_span);
@@ -140,6 +159,8 @@ pub fn run(
         coverage,
         episodes: concluded.episodes,
         groups: concluded.groups,
+        new: concluded.new,
+        remembered: collected.remembered,
     })
 }
 
@@ -194,6 +215,7 @@ mod tests {
             progress: &AuditProgress::default(),
             stop: &StopFlag::default(),
             known: &[],
+            past: None,
         };
         run(plan, &sources, context).unwrap()
     }

@@ -91,6 +91,8 @@ pub struct AuditPlan {
     pub show_values: bool,
     /// Whether the evidence of each extra record is kept, beside that of its group.
     pub show_evidence: bool,
+    /// Whether records that earlier runs have read are compared too.
+    pub remembers: bool,
     /// Memory to stay within, in bytes.
     pub memory_bytes: u64,
     /// Worker threads, at least one.
@@ -113,6 +115,7 @@ impl AuditPlan {
             acceptance: Acceptance::default(),
             show_values: false,
             show_evidence: false,
+            remembers: false,
             memory_bytes: 16 << 20,
             threads: 1,
         }

@@ -1,7 +1,7 @@
 //! Pass 2: reads the records of suspected groups again, confirms their dedup keys, and sets aside
 //! what the report needs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 
@@ -11,10 +11,12 @@ use crate::audit::AuditError;
 use crate::audit::detail::{AmountText, Detail};
 use crate::audit::key_reader::KeyReader;
 use crate::audit::overlap::Excluded;
+use crate::audit::past::Past;
 use crate::audit::placement::range::{self, RangePlace};
 use crate::audit::placement::remap::Remapper;
 use crate::audit::plan::AuditPlan;
 use crate::audit::progress::AuditProgress;
+use crate::audit::unread::gone::gone_detail;
 use crate::audit::unread::{Payloads, UnreadReasons};
 use crate::decode;
 use crate::decode::FieldReader;
@@ -23,8 +25,8 @@ use crate::dedup_key::fingerprint;
 use crate::diagnosis::{ContentHashes, named_coordinates};
 use crate::finding::Fingerprint;
 use crate::impact;
-use crate::index::NO_TIMESTAMP;
 use crate::index::Occurrence;
+use crate::index::Seen;
 use crate::index::Suspects;
 use crate::record::FieldPath;
 use crate::record::FieldValue;
@@ -50,7 +52,7 @@ pub(super) struct Revisited {
     pub(super) found: SortedBlobs,
     /// Places of records that could not be read again, in the same order.
     pub(super) gone: SortedBlobs,
-    /// How many could not be.
+    /// How many of those that this run has read could not be.
     pub(super) gone_count: u64,
     /// Why payloads of suspected groups are compared as bytes.
     pub(super) unread: UnreadReasons,
@@ -75,6 +77,8 @@ struct OpenSplit<'a> {
 pub(super) struct Revisit<'a> {
     plan: &'a AuditPlan,
     sources: HashMap<SplitId, &'a dyn RecordSource>,
+    /// Splits of which earlier readings count only as far as they are found again.
+    reread: Option<&'a HashSet<SplitId>>,
     /// Positions whose records are in no group.
     void: HashMap<SplitId, Range<u64>>,
     payloads: Payloads,
@@ -82,6 +86,8 @@ pub(super) struct Revisit<'a> {
     reader: DetailReader<'a>,
     found: BlobSorter,
     gone: BlobSorter,
+    /// Of what is gone, records that this run has read.
+    gone_count: u64,
     encoder: Encoder,
     progress: &'a AuditProgress,
 }
@@ -89,11 +95,11 @@ pub(super) struct Revisit<'a> {
 impl<'a> Revisit<'a> {
     pub(super) fn new(
         plan: &'a AuditPlan,
-        sources: &'a [Box<dyn RecordSource>],
+        sources: impl Iterator<Item = &'a Box<dyn RecordSource>>,
         spill_dir: &Path,
-        progress: &'a AuditProgress,
+        (progress, past): (&'a AuditProgress, Option<&'a Past<'a>>),
     ) -> Self {
-        let by_split = sources.iter().flat_map(|source| {
+        let by_split = sources.flat_map(|source| {
             source
                 .splits()
                 .into_iter()
@@ -107,11 +113,13 @@ impl<'a> Revisit<'a> {
             plan,
             void: sources.iter().filter_map(void_of).collect(),
             sources,
+            reread: past.map(|past| &past.reread),
             payloads: Payloads::new(plan),
             remapper: Remapper::new(plan),
             reader: DetailReader::new(plan),
             found: BlobSorter::new(spill_dir, plan.memory_share(4)),
             gone: BlobSorter::new(spill_dir, plan.memory_share(32)),
+            gone_count: 0,
             encoder: Encoder::default(),
             progress,
         }
@@ -148,7 +156,7 @@ impl<'a> Revisit<'a> {
         }
         self.read_pending(open.as_mut(), &mut pending)?;
         Ok(Revisited {
-            gone_count: self.gone.count(),
+            gone_count: self.gone_count,
             gone: self.gone.finish()?,
             found: self.found.finish()?,
             unread: self.payloads.unread,
@@ -159,6 +167,12 @@ impl<'a> Revisit<'a> {
     fn is_void(&self, suspect: &Occurrence) -> bool {
         let positions = self.void.get(&suspect.split);
         positions.is_some_and(|positions| positions.contains(&suspect.position))
+    }
+
+    /// Returns whether an earlier reading was not confirmed by the one of this run.
+    fn is_dropped(&self, suspect: &Occurrence) -> bool {
+        let is_reread = |reread: &HashSet<SplitId>| reread.contains(&suspect.split);
+        suspect.seen != Seen::Now && self.reread.is_some_and(is_reread)
     }
 
     fn open(&self, split: SplitId) -> Result<OpenSplit<'a>, AuditError> {
@@ -220,9 +234,14 @@ impl<'a> Revisit<'a> {
             let (sorter, detail) = match detail {
                 Some((mut detail, _)) => {
                     detail.is_aborted |= aborted.binary_search(&suspect.position).is_ok();
-                    (&mut self.found, detail)
+                    (&mut self.found, detail.seen_by(suspect.seen))
                 }
-                None => (&mut self.gone, gone_detail(self.plan, suspect, source)),
+                None if self.is_dropped(suspect) => continue,
+                None => {
+                    self.gone_count += u64::from(suspect.seen == Seen::Now);
+                    let detail = gone_detail(self.plan, suspect, source);
+                    (&mut self.gone, detail.seen_by(suspect.seen))
+                }
             };
             detail.write_sort_key(suspect.fingerprint, &mut sort_key);
             let set_aside = SetAside {
@@ -241,31 +260,6 @@ fn next(excluded: &mut Option<SortedFixed<Excluded>>) -> Result<Option<Excluded>
         Some(excluded) => excluded.next().transpose()?,
         None => None,
     })
-}
-
-/// What is known of a record that could not be read again: when it was made, and its place.
-fn gone_detail(plan: &AuditPlan, suspect: &Occurrence, source: &dyn RecordSource) -> Detail {
-    let timestamp_millis = Some(suspect.timestamp_millis).filter(|millis| *millis != NO_TIMESTAMP);
-    let topic_partition = source.topic_partition(suspect.split);
-    let is_file = topic_partition.is_none();
-    Detail {
-        split: suspect.split.0,
-        position: suspect.position,
-        offset: topic_partition
-            .as_ref()
-            .and_then(|_| i64::try_from(suspect.position).ok()),
-        partition: topic_partition.as_ref().map(|known| known.partition),
-        topic: topic_partition.map(|known| known.topic.to_string()),
-        timestamp_millis,
-        file: is_file.then(|| source.name()),
-        has_byte_offset: is_file && source.position_unit() == PositionUnit::ByteOffset,
-        is_in_range: !range::is_before(&plan.range, timestamp_millis),
-        amount: match plan.impact.amount {
-            Some(_) => AmountText::Unusable,
-            None => AmountText::NotAsked,
-        },
-        ..Detail::default()
-    }
 }
 
 /// Reads the fields that the report needs of one record.
@@ -357,6 +351,7 @@ impl<'a> DetailReader<'a> {
             currency,
             subject: value_of(self.subject).and_then(field_string),
             is_in_range: range::place(&plan.range, view) == RangePlace::Inside,
+            seen: Seen::Now,
         };
         Some((detail, fingerprint))
     }

@@ -13,6 +13,7 @@ use crate::cli::help;
 use crate::cli::output::{DiffFlags, OutputFlags, StoredReportFlags};
 use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
+use crate::cli::state::{StateCommandFlags, StateFlags};
 use crate::cli::verdict::{BaselineFlags, VerdictFlags};
 use crate::preset::Preset;
 use crate::source::file::FileFormat;
@@ -61,6 +62,9 @@ pub enum CommandFlags {
     /// List the presets of --preset, or show what one of them sets
     #[command(after_help = help::PRESETS_END)]
     Presets(PresetsFlags),
+    /// Show, shorten or remove what runs with --state remember
+    #[command(after_help = help::STATE_END)]
+    State(StateCommandFlags),
     /// Print a completion script for a shell
     Completions(CompletionsFlags),
     /// Print the manual page
@@ -79,6 +83,9 @@ pub struct ScanFlags {
     /// Which of them count.
     #[command(flatten)]
     pub range: RangeFlags,
+    /// What runs remember.
+    #[command(flatten)]
+    pub state: StateFlags,
     /// What makes two the same.
     #[command(flatten)]
     pub dedup_key: DedupKeyFlags,
@@ -173,7 +180,7 @@ pub struct RangeFlags {
     #[arg(long, value_name = "ZONE")]
     pub tz: Option<String>,
     /// Read records this long before the range as possible originals
-    /// [default: 15m with a --from time, else 0]
+    /// [default: 15m with a --from time, 48h with --state, else 0]
     #[arg(long, value_name = "DURATION")]
     pub look_back: Option<String>,
     /// With a --to time: read a partition no further than this long after its first later record
@@ -404,6 +411,8 @@ mod tests {
             "--late",
             "--audit",
             "--config",
+            "--state",
+            "--new-for",
             "--max-rate",
             "--dry-run",
             "-r, --schema-registry",

@@ -32,8 +32,8 @@ Examples:
     dupaudit scan sent.jsonl --by value --ignore sent_at --map timestamp=sent_at --within 10m
   What `[audit.charges]` in dupaudit.toml says, but for today:
     dupaudit scan --audit charges --from -24h
-  A nightly job that reads the report:
-    dupaudit scan -F prod.conf -t charges --from -1d --by charge_id -q -o - --output-format json
+  A nightly job that reads on where it ended, and finds copies of yesterday's records:
+    dupaudit scan -F prod.conf -t charges --by charge_id --state /var/lib/dupaudit/charges
 
 Exit codes:
   0  no duplicates, coverage complete
@@ -107,6 +107,17 @@ Examples:
   dupaudit presets
   dupaudit presets stripe-event
   dupaudit scan events.jsonl --preset stripe-event";
+/// End of `dupaudit state --help`.
+pub const STATE_END: &str = "\
+Examples:
+  dupaudit state show /var/lib/dupaudit/charges
+  dupaudit state prune /var/lib/dupaudit/charges --older-than 24h
+  dupaudit state reset /var/lib/dupaudit/charges
+
+Exit codes:
+  0  done
+  2  the directory holds no state
+  4  the state is damaged, of a later version, or in use by a run";
 
 /// End of `dupaudit baseline --help`.
 pub const BASELINE_END: &str = "\

@@ -14,6 +14,7 @@ pub mod resolve;
 pub mod schema;
 pub mod secret;
 pub mod signals;
+pub mod state;
 pub mod usage_error;
 pub mod verdict;
 
@@ -83,6 +84,7 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         | CommandFlags::Check(_)
         | CommandFlags::Diff(_)
         | CommandFlags::Presets(_)
+        | CommandFlags::State(_)
         | CommandFlags::Completions(_)
         | CommandFlags::Man => false,
     };
@@ -160,6 +162,7 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec
             return config::check::check(flags, &context).map(Command::Print);
         }
         CommandFlags::Presets(flags) => Ok(Command::Presets(preset::shown(flags))),
+        CommandFlags::State(state) => state::resolve(state, &context).map(Command::State),
         CommandFlags::Completions(completions) => {
             Ok(Command::Print(generated::completions(completions.shell)))
         }
@@ -190,6 +193,7 @@ fn execute(
         | Command::Report(_)
         | Command::Diff(_)
         | Command::Presets(_)
+        | Command::State(_)
         | Command::Print(_) => StopFlag::default(),
     };
     let mut stdout = BufWriter::new(io::stdout());

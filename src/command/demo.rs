@@ -97,6 +97,7 @@ mod embedded {
                     missing: MissingPolicy::Skip,
                 })
             },
+            state: None,
             schemas: SchemaSpec::default(),
             files: Vec::new(),
             format: None,

@@ -3,6 +3,7 @@
 use anyhow::Context;
 
 use crate::command::sources;
+use crate::command::state;
 use crate::command::{CommandError, Message, Outcome};
 use crate::command::{ScanCommand, Surroundings};
 use crate::source::kafka::estimate::{PartitionEstimate, RECORDS_PER_SECOND, least_time};
@@ -12,7 +13,8 @@ pub(super) fn run(
     scan: &ScanCommand,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Outcome, CommandError> {
-    let Some((source, spec)) = sources::open_topic_source(scan, surroundings)? else {
+    let resume = state::resume_points_of(scan)?;
+    let Some((source, spec)) = sources::open_topic_source(scan, resume, surroundings)? else {
         return Ok(Outcome::Done);
     };
     let estimates = source.estimate().map_err(sources::kafka_failure)?;

@@ -10,10 +10,12 @@ mod reports;
 pub mod scan;
 mod schemas;
 mod sources;
+pub mod state;
 mod targets;
 mod verdict;
 
 pub use explain::ExplainCommand;
+pub use state::{StateAction, StateCommand, StateRequest};
 pub use verdict::baseline::BaselineCommand;
 pub use verdict::{Measure, NotifyRequest, Threshold, VerdictRequest};
 
@@ -48,6 +50,8 @@ pub enum Command {
     Demo(DemoCommand),
     /// Lists the presets, or shows what one of them sets.
     Presets(Option<&'static Preset>),
+    /// Shows, shortens or removes what runs remember.
+    State(StateCommand),
     /// Prints a text made from the command line's own definition: completions, the manual page.
     Print(Vec<u8>),
 }
@@ -57,6 +61,8 @@ pub enum Command {
 pub struct ScanCommand {
     /// What is audited, and how.
     pub plan: AuditPlan,
+    /// What runs remember, if they do.
+    pub state: Option<StateRequest>,
     /// What is inside keys and values.
     pub schemas: SchemaSpec,
     /// Files and directories in the order typed; `-` is standard input, at most once.
@@ -338,6 +344,7 @@ pub fn run(
         Command::Baseline(baseline) => verdict::baseline::run(baseline, surroundings),
         Command::Demo(demo) => demo::run(demo, surroundings),
         Command::Presets(preset) => presets::run(*preset, surroundings),
+        Command::State(command) => state::run(command, surroundings),
         Command::Print(text) => print::run(text, surroundings),
     }
 }

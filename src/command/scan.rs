@@ -6,6 +6,8 @@ use crate::command::progress;
 use crate::command::reports::{self, ReportsRequest, redaction};
 use crate::command::schemas;
 use crate::command::sources;
+use crate::command::state;
+use crate::command::state::remembering::Remembering;
 use crate::command::targets;
 use crate::command::verdict::{self, Judge};
 use crate::command::{CommandError, Message, Outcome};
@@ -14,6 +16,7 @@ use crate::finding::AuditHeader;
 use crate::finding::AuditSummary;
 use crate::report::{Redaction, ReportHead, ReportWriter};
 use crate::source::Bound;
+use crate::source::RecordSource;
 
 /// What to do where what does not fit into memory cannot be kept on disk.
 const SPACE_HINT: &str = "what does not fit into --memory goes to temporary files: give more \
@@ -39,10 +42,20 @@ pub(super) fn audit_command(
 ) -> Result<AuditSummary, CommandError> {
     targets::check(&scan.outputs, &scan.files)?;
     let redaction = redaction::open(scan.redaction.as_ref())?;
-    let plan = schemas::plan(scan, surroundings)?;
+    let mut plan = schemas::plan(scan, surroundings)?;
     let judge = Judge::open(&scan.verdict, &plan, scan.started_at_millis)?;
     let known = judge.known();
-    let sources = sources::open(scan, &plan, surroundings)?;
+    let mut remembering = Remembering::open(scan)?;
+    if let Some(remembering) = &remembering {
+        remembering.introduce(surroundings);
+        plan.acceptance.empty |= remembering.has_audited();
+    }
+    let sources = sources::open(scan, (&plan, remembering.as_mut()), surroundings)?;
+    let options = sources::file_options(scan, surroundings)?;
+    let next_split = sources.iter().map(|source| source.splits().len()).sum();
+    let past = remembering.as_mut();
+    let past = past.map(|remembering| remembering.past(next_split, &options));
+    let past = past.transpose()?;
     let audit_progress = AuditProgress::default();
     let shows_progress = surroundings.is_stderr_terminal && !scan.report.is_quiet;
     let context = AuditContext {
@@ -50,13 +63,18 @@ pub(super) fn audit_command(
         progress: &audit_progress,
         stop: &surroundings.stop,
         known: &known,
+        past: past.as_ref(),
     };
     let audit = progress::with_progress_line(shows_progress, &sources, &audit_progress, || {
         audit::run(&plan, &sources, context)
     });
     let mut audit = audit.map_err(audit_failure)?;
+    drop(past);
     judge.complete(&mut audit.summary);
-    write_reports(scan, &mut audit, redaction.as_ref(), surroundings)?;
+    let kept = remembering
+        .as_mut()
+        .map(|remembering| (remembering, &*sources));
+    write_reports(scan, &mut audit, (redaction.as_ref(), kept), surroundings)?;
     say_doubts(scan, &audit.summary, surroundings);
     Ok(audit.summary)
 }
@@ -77,6 +95,7 @@ fn say_doubts(scan: &ScanCommand, summary: &AuditSummary, surroundings: &mut Sur
 pub(super) fn audit_failure(error: AuditError) -> CommandError {
     match error {
         AuditError::Unusable(_) => CommandError::configuration(error),
+        AuditError::State(error) => state::failure(error),
         AuditError::Index(_) | AuditError::Disk(_) => {
             CommandError::failed(error).with_hint(SPACE_HINT)
         }
@@ -86,11 +105,15 @@ pub(super) fn audit_failure(error: AuditError) -> CommandError {
     }
 }
 
-/// Writes every report; one that fails does not keep the others from being written.
+/// What remembers, and the sources that were read.
+type Kept<'a> = (&'a mut Remembering, &'a [Box<dyn RecordSource>]);
+
+/// Writes every report; one that fails does not keep the others from being written. What the next
+/// run goes on with counts once they are there.
 fn write_reports(
     scan: &ScanCommand,
     audit: &mut Audit,
-    redaction: Option<&Redaction>,
+    (redaction, kept): (Option<&Redaction>, Option<Kept<'_>>),
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(), CommandError> {
     let header = header(scan, (surroundings.now_millis)());
@@ -98,6 +121,8 @@ fn write_reports(
         Some(redaction) => redaction.redact_header(header),
         None => header,
     };
+    let stop = surroundings.stop.clone();
+    let remembered = std::mem::take(&mut audit.remembered);
     let request = ReportsRequest {
         outputs: &scan.outputs,
         options: scan.report,
@@ -121,10 +146,22 @@ fn write_reports(
         reports.group(&group).map_err(CommandError::failed)?;
     }
     reports.end().map_err(CommandError::failed)?;
+    let prepared = match kept {
+        Some((remembering, sources)) => {
+            let end = (header.finished_at_millis, stop.is_stopped());
+            Some(remembering.prepare(audit, remembered, sources, end)?)
+        }
+        None => None,
+    };
     let written = reports.commit().map_err(CommandError::failed);
-    // Whoever is told may look at the reports; they are there, or will not be.
+    // Whoever is told may look at the reports; they are there, or will not be. A run that is ended
+    // here tells it again: that is better than never.
     verdict::notify(scan.verdict.notify.as_ref(), &head, surroundings);
-    written
+    written?;
+    match prepared {
+        Some(prepared) => prepared.commit().map_err(state::failure),
+        None => Ok(()),
+    }
 }
 
 fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {

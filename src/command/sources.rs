@@ -1,5 +1,6 @@
 //! Opens what a scan reads: topics first, then files by name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +8,13 @@ use anyhow::Context;
 
 use crate::audit::AuditPlan;
 use crate::command::KafkaRequest;
+use crate::command::state::remembering::{FileToRead, Remembering};
 use crate::command::{CommandError, Message, ScanCommand, Surroundings};
-use crate::record::SplitId;
+use crate::record::{SplitId, TopicPartition};
 use crate::source::RecordSource;
 use crate::source::file::{FileError, FileFormat, FileOpener, FileOptions, OpenedFile};
 use crate::source::file::{ValueMembers, walk};
-use crate::source::kafka::{KafkaError, KafkaSource, KafkaSpec, Properties};
+use crate::source::kafka::{KafkaError, KafkaSource, KafkaSpec, Properties, ResumePoint};
 
 /// What to do where brokers do not answer, or refuse.
 const CLUSTER_HINT: &str = "is the broker running, and is -b the address at which clients reach \
@@ -24,19 +26,25 @@ const CLUSTER_HINT: &str = "is the broker running, and is -b the address at whic
 /// Of records in columns the first pass reads only what `plan` looks into.
 pub(super) fn open(
     scan: &ScanCommand,
-    plan: &AuditPlan,
+    (plan, mut remembering): (&AuditPlan, Option<&mut Remembering>),
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Vec<Box<dyn RecordSource>>, CommandError> {
-    let mut sources = open_topics(scan, surroundings)?;
+    let mut sources = open_topics(scan, remembering.as_deref_mut(), surroundings)?;
     let first_split = sources.iter().map(|source| source.splits().len()).sum();
     let members = plan.value_members().map(Arc::new);
-    sources.extend(open_files(scan, (first_split, members), surroundings)?);
+    sources.extend(open_files(
+        scan,
+        (first_split, members),
+        remembering,
+        surroundings,
+    )?);
     Ok(sources)
 }
 
 fn open_files(
     scan: &ScanCommand,
     (first_split, members): (usize, Option<Arc<ValueMembers>>),
+    mut remembering: Option<&mut Remembering>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Vec<Box<dyn RecordSource>>, CommandError> {
     let list = walk::expand(&scan.files).map_err(CommandError::configuration)?;
@@ -55,7 +63,17 @@ fn open_files(
                 .context("too many files")
                 .map_err(CommandError::configuration)?,
         );
-        let opened = opener.open(path, split).map_err(open_error)?;
+        if remembering.is_some() {
+            Remembering::check_file(path)?;
+        }
+        let mut opened = opener.open(path, split).map_err(open_error)?;
+        if let Some(remembering) = &mut remembering {
+            let note =
+                remembering.know_file(FileToRead { path, split }, &mut opened.source, &options);
+            if let Some(note) = note {
+                (surroundings.say)(Message::Note(note));
+            }
+        }
         check_topic_of(scan, &opened)?;
         if scan.kafka.is_some() && !opened.names_topics && scan.plan.mapping.offset.is_none() {
             (surroundings.say)(Message::Warning(format!(
@@ -123,9 +141,14 @@ fn parse_format(name: &str) -> Result<FileFormat, CommandError> {
 
 fn open_topics(
     scan: &ScanCommand,
+    remembering: Option<&mut Remembering>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Vec<Box<dyn RecordSource>>, CommandError> {
-    let opened = open_topic_source(scan, surroundings)?;
+    let resume = remembering.as_ref().map(|of| of.resume_points());
+    let opened = open_topic_source(scan, resume.unwrap_or_default(), surroundings)?;
+    if let (Some(remembering), Some((source, _))) = (remembering, &opened) {
+        remembering.know_topics(source.topic_ids());
+    }
     Ok(opened
         .map(|(source, _)| -> Box<dyn RecordSource> { Box::new(source) })
         .into_iter()
@@ -135,11 +158,13 @@ fn open_topics(
 /// Connects and freezes the ranges; says what will be read before the first fetch.
 pub(super) fn open_topic_source(
     scan: &ScanCommand,
+    resume: BTreeMap<TopicPartition, ResumePoint>,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Option<(KafkaSource, KafkaSpec)>, CommandError> {
-    let Some(spec) = kafka_spec(scan, surroundings)? else {
+    let Some(mut spec) = kafka_spec(scan, surroundings)? else {
         return Ok(None);
     };
+    spec.resume = resume;
     let source =
         KafkaSource::open(&spec, SplitId(0), surroundings.stop.clone()).map_err(kafka_failure)?;
     for line in source.notes().iter().cloned().chain(source.ranges()) {

@@ -3,15 +3,25 @@
 use super::IndexError;
 use super::NO_TIMESTAMP;
 use super::Occurrence;
+use super::Seen;
 use crate::finding::Fingerprint;
 
-/// Looks at sorted occurrences one by one, and never holds more than the last.
+/// Suspects that are held back; a fingerprint with more is looked at anyway.
+const TOLD_MAX: usize = 4096;
+
+/// Looks at sorted occurrences one by one, and holds the last, and some of which was told.
 #[derive(Debug)]
 pub(super) struct GroupWalk {
     within_millis: Option<u64>,
     last: Option<Last>,
+    /// The last occurrence, reversals too.
+    previous: Option<Occurrence>,
     /// Fingerprint of the last suspect.
     suspected: Option<Fingerprint>,
+    /// Suspects of the fingerprint at hand while an earlier run has told of all of them.
+    told: Vec<Occurrence>,
+    /// The last fingerprint with a suspect of which no earlier run has told.
+    news: Option<Fingerprint>,
     distinct_fingerprints: u64,
     occurrences: u64,
 }
@@ -27,7 +37,10 @@ impl GroupWalk {
         Self {
             within_millis: within_millis.map(|millis| u64::try_from(millis).unwrap_or(0)),
             last: None,
+            previous: None,
             suspected: None,
+            told: Vec::new(),
+            news: None,
             distinct_fingerprints: 0,
             occurrences: 0,
         }
@@ -44,14 +57,47 @@ impl GroupWalk {
         self.occurrences += occurrences;
     }
 
-    /// Looks at the next occurrence in order; `suspect` is called with those that are decided.
+    /// Looks at the next occurrence in order; `suspect` is called with those that are decided, and
+    /// only if a run has not told of all of them.
     #[inline]
     pub(super) fn next(
         &mut self,
         occurrence: Occurrence,
         suspect: &mut impl FnMut(&Occurrence) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
+        let fingerprint = occurrence.fingerprint;
+        let (mut told, mut news) = (std::mem::take(&mut self.told), self.news);
+        if told
+            .first()
+            .is_some_and(|first| first.fingerprint != fingerprint)
+        {
+            told.clear();
+        }
+        let decided = self.decide(occurrence, &mut |decided| {
+            let is_told = decided.seen == Seen::Before && news != Some(fingerprint);
+            if is_told && told.len() < TOLD_MAX {
+                told.push(*decided);
+                return Ok(());
+            }
+            news = Some(fingerprint);
+            told.drain(..).try_for_each(|earlier| suspect(&earlier))?;
+            suspect(decided)
+        });
+        (self.told, self.news) = (told, news);
+        decided
+    }
+
+    fn decide(
+        &mut self,
+        occurrence: Occurrence,
+        suspect: &mut impl FnMut(&Occurrence) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
         self.occurrences += 1;
+        let previous = self.previous.replace(occurrence);
+        if previous.is_some_and(|previous| previous.is_read_again(&occurrence)) {
+            // The earlier run's stands.
+            return Ok(());
+        }
         if occurrence.is_reversal {
             return if self.suspected == Some(occurrence.fingerprint) {
                 suspect(&occurrence)
@@ -115,6 +161,7 @@ mod tests {
                 timestamp_millis,
                 split: SplitId(0),
                 position,
+                seen: Seen::Now,
             };
             let mut suspect = |suspect: &Occurrence| {
                 suspects.push(suspect.position);
@@ -144,6 +191,45 @@ mod tests {
         let apart = [(1, 0), (1, 50), (1, 60)];
         assert_eq!(walked(Some(10), &apart, &[2]).0, [0; 0]);
         assert_eq!(walked(Some(50), &apart, &[2]).0, [0, 1, 2]);
+    }
+
+    #[test]
+    fn what_two_runs_have_read_counts_once_as_the_earlier_has_read_it() {
+        let occurrence = |position, seen| Occurrence {
+            fingerprint: Fingerprint([0, 1]),
+            is_reversal: false,
+            timestamp_millis: 5,
+            split: SplitId(0),
+            position,
+            seen,
+        };
+        let found = |occurrences: &[(u64, Seen)]| {
+            let mut occurrences: Vec<_> = occurrences
+                .iter()
+                .map(|of| occurrence(of.0, of.1))
+                .collect();
+            occurrences.sort();
+            let (mut walk, mut found) = (GroupWalk::new(None), Vec::new());
+            for occurrence in occurrences {
+                let mut suspect = |suspect: &Occurrence| {
+                    found.push((suspect.position, suspect.seen));
+                    Ok(())
+                };
+                walk.next(occurrence, &mut suspect).unwrap();
+            }
+            found
+        };
+        assert_eq!(found(&[(7, Seen::Now), (7, Seen::Before)]), []);
+        let both = [(7, Seen::Now), (7, Seen::Before), (8, Seen::Now)];
+        assert_eq!(found(&both), [(7, Seen::Before), (8, Seen::Now)]);
+        // What was told of is not looked at again, unless there is more.
+        let mut told: Vec<(u64, Seen)> = (0..9).map(|at| (at, Seen::Before)).collect();
+        assert_eq!(found(&told), []);
+        told.push((9, Seen::Lately));
+        assert_eq!(found(&told), told);
+        told[9].1 = Seen::Before;
+        told[4].1 = Seen::Now;
+        assert_eq!(found(&told), told);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod suspects;
 mod writer;
 
 pub use budget::{MEMORY_MIN_BYTES, MemoryBudget};
-pub use occurrence::{NO_TIMESTAMP, Occurrence};
+pub use occurrence::{NO_TIMESTAMP, Occurrence, Seen};
 pub use suspects::Suspects;
 pub use writer::IndexWriter;
 
@@ -204,6 +204,7 @@ mod tests {
                     timestamp_millis,
                     split: SplitId(u32::try_from(mixed(number) % 5).unwrap()),
                     position: number,
+                    seen: Seen::Now,
                 }
             })
             .collect()

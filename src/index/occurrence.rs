@@ -2,12 +2,28 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use crate::finding::Fingerprint;
 use crate::record::SplitId;
 use crate::sorted_run::FixedRecord;
 
 /// The timestamp of a record that has none; it has no neighbour in time.
 pub const NO_TIMESTAMP: i64 = i64::MAX;
+
+/// Which run read a record, the earliest first.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Seen {
+    /// An earlier one, and what it found is known.
+    Before,
+    /// An earlier one, so lately that what it found is still news.
+    Lately,
+    /// This one.
+    #[default]
+    Now,
+}
 
 /// One record: the fingerprint of its dedup key, when it was made, and where it lies.
 ///
@@ -25,6 +41,20 @@ pub struct Occurrence {
     pub split: SplitId,
     /// Place within the split.
     pub position: u64,
+    /// Which run read it.
+    pub seen: Seen,
+}
+
+impl Occurrence {
+    /// Returns whether this is the same record, read by another run.
+    pub(super) fn is_read_again(&self, other: &Self) -> bool {
+        self.seen != other.seen
+            && *self
+                == Self {
+                    seen: self.seen,
+                    ..*other
+                }
+    }
 }
 
 // Memory and disk are planned by this size.
@@ -40,7 +70,12 @@ impl FixedRecord for Occurrence {
         let rest = put(rest, self.timestamp_millis.to_le_bytes());
         let rest = put(rest, self.position.to_le_bytes());
         let rest = put(rest, self.split.0.to_le_bytes());
-        put(rest, [u8::from(self.is_reversal)]);
+        let seen = match self.seen {
+            Seen::Now => 0,
+            Seen::Lately => 2,
+            Seen::Before => 4,
+        };
+        put(rest, [seen | u8::from(self.is_reversal)]);
     }
 
     fn read(bytes: &[u8]) -> Self {
@@ -48,12 +83,18 @@ impl FixedRecord for Occurrence {
         let (low, rest) = take_u64(rest);
         let (timestamp, rest) = take_u64(rest);
         let (position, rest) = take_u64(rest);
+        let flags = rest.last().copied().unwrap_or_default();
         Self {
             fingerprint: Fingerprint([high, low]),
-            is_reversal: rest.last() == Some(&1),
+            is_reversal: flags & 1 == 1,
             timestamp_millis: timestamp.cast_signed(),
             split: SplitId(take_u32(rest)),
             position,
+            seen: match flags & 6 {
+                0 => Seen::Now,
+                2 => Seen::Lately,
+                _ => Seen::Before,
+            },
         }
     }
 }
@@ -132,13 +173,19 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for is_reversal in [false, true] {
+        for (is_reversal, seen) in [
+            (false, Seen::Now),
+            (true, Seen::Now),
+            (false, Seen::Lately),
+            (true, Seen::Before),
+        ] {
             let occurrence = Occurrence {
                 fingerprint: Fingerprint([u64::MAX - 1, 7]),
                 is_reversal,
                 timestamp_millis: -5,
                 split: SplitId(u32::MAX),
                 position: 1 << 40,
+                seen,
             };
             let mut bytes = [0; Occurrence::BYTES];
             occurrence.write(&mut bytes);

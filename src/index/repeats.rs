@@ -111,6 +111,7 @@ mod tests {
             timestamp_millis: NO_TIMESTAMP,
             split: SplitId(0),
             position: 0,
+            seen: crate::index::Seen::Now,
         }
     }
 

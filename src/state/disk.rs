@@ -15,7 +15,7 @@ pub(super) const LOCK_NAME: &str = "lock";
 pub(super) struct StateDir {
     pub(super) path: PathBuf,
     #[cfg(test)]
-    pub(super) steps_left: std::cell::Cell<Option<u64>>,
+    pub(super) steps_left: std::sync::Mutex<Option<u64>>,
 }
 
 impl StateDir {
@@ -24,7 +24,7 @@ impl StateDir {
         Self {
             path: path.to_owned(),
             #[cfg(test)]
-            steps_left: std::cell::Cell::new(None),
+            steps_left: std::sync::Mutex::new(None),
         }
     }
 
@@ -132,11 +132,12 @@ impl StateDir {
 
     #[cfg(test)]
     fn step(&self) -> io::Result<()> {
-        match self.steps_left.get() {
+        let mut steps_left = self.steps_left.lock().unwrap();
+        match steps_left.as_mut() {
             None => Ok(()),
             Some(0) => Err(io::Error::other("the run was ended here")),
             Some(left) => {
-                self.steps_left.set(Some(left - 1));
+                *left -= 1;
                 Ok(())
             }
         }

@@ -20,6 +20,19 @@ pub struct Entry {
     pub read_millis: i64,
 }
 
+impl Entry {
+    /// Returns whether this is the same record, read by another run.
+    pub(super) fn is_read_again(&self, other: &Self) -> bool {
+        let read_millis = self.read_millis;
+        read_millis != other.read_millis
+            && *self
+                == Self {
+                    read_millis,
+                    ..*other
+                }
+    }
+}
+
 impl FixedRecord for Entry {
     const BYTES: usize = 45;
 

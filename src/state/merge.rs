@@ -1,7 +1,7 @@
 //! Merges entries that are in order, and decides which files of a state become one.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::StateError;
 use super::entry::Entry;
@@ -10,14 +10,89 @@ use super::manifest::RunFile;
 /// Entries in order.
 pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, StateError>> + 'a>;
 
+/// How far a partition or file was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceEnd {
+    /// Up to this position.
+    Position(u64),
+    /// Nothing of what this run has read of it counts.
+    Nothing,
+}
+
+/// Which entries stay.
+#[derive(Clone, Debug, Default)]
+pub struct Keeping {
+    /// Start of this run, milliseconds since the epoch.
+    pub now_millis: i64,
+    /// What was read before this is dropped, milliseconds since the epoch.
+    pub since_millis: i64,
+    /// How far this run has read each place.
+    pub ends: HashMap<u32, PlaceEnd>,
+    /// Whether a place ends before what an earlier run has read of it.
+    pub is_cut: bool,
+    /// Places that were read whole again: what earlier runs have read of them stays only if it was
+    /// read again.
+    pub reread: HashSet<u32>,
+}
+
+impl Keeping {
+    /// Returns whether entries other than the oldest may go, so that all have to be looked at.
+    pub(super) fn is_selective(&self) -> bool {
+        self.is_cut || !self.reread.is_empty()
+    }
+
+    fn keeps(&self, entry: &Entry) -> bool {
+        let is_within = match self.ends.get(&entry.place) {
+            None => true,
+            Some(PlaceEnd::Position(end)) => entry.position < *end,
+            Some(PlaceEnd::Nothing) => entry.read_millis != self.now_millis,
+        };
+        is_within && entry.read_millis >= self.since_millis
+    }
+
+    /// Returns whether an entry needs another reading beside it to stay.
+    fn is_doubted(&self, entry: &Entry) -> bool {
+        entry.read_millis < self.now_millis && self.reread.contains(&entry.place)
+    }
+
+    /// Calls `each` with the entries that stay, in order; of two readings of one record the earlier
+    /// one stays.
+    pub(super) fn each_kept(
+        &self,
+        rows: Vec<Entries<'_>>,
+        mut each: impl FnMut(Entry) -> Result<(), StateError>,
+    ) -> Result<(), StateError> {
+        let mut merge = EntryMerge::start(rows)?;
+        let mut held: Option<Entry> = None;
+        while let Some(entry) = merge.next()? {
+            if !self.keeps(&entry) {
+                continue;
+            }
+            match held.take() {
+                Some(earlier) if earlier.is_read_again(&entry) => {
+                    each(earlier)?;
+                    continue;
+                }
+                Some(earlier) if !self.is_doubted(&earlier) => each(earlier)?,
+                Some(_) | None => {}
+            }
+            held = Some(entry);
+        }
+        match held {
+            Some(last) if !self.is_doubted(&last) => each(last),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// Walks over several rows of entries as one.
-pub(super) struct EntryMerge<'a> {
+struct EntryMerge<'a> {
     rows: Vec<Entries<'a>>,
     first: BinaryHeap<Reverse<(Entry, usize)>>,
 }
 
 impl<'a> EntryMerge<'a> {
-    pub(super) fn start(rows: Vec<Entries<'a>>) -> Result<Self, StateError> {
+    fn start(rows: Vec<Entries<'a>>) -> Result<Self, StateError> {
         let mut merge = Self {
             first: BinaryHeap::with_capacity(rows.len()),
             rows,
@@ -31,7 +106,7 @@ impl<'a> EntryMerge<'a> {
     }
 
     /// Returns the next entry of all.
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, StateError> {
+    fn next(&mut self) -> Result<Option<Entry>, StateError> {
         let Some(Reverse((entry, row))) = self.first.pop() else {
             return Ok(None);
         };
@@ -69,6 +144,50 @@ pub(super) fn choose(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Fingerprint;
+
+    fn entry(position: u64, read_millis: i64) -> Entry {
+        Entry {
+            fingerprint: Fingerprint([position, 0]),
+            is_reversal: false,
+            timestamp_millis: 0,
+            place: 3,
+            position,
+            read_millis,
+        }
+    }
+
+    fn kept(keeping: &Keeping, rows: &[&[(u64, i64)]]) -> Vec<(u64, i64)> {
+        let rows = rows
+            .iter()
+            .map(|row| -> Entries<'_> { Box::new(row.iter().map(|of| Ok(entry(of.0, of.1)))) });
+        let mut kept = Vec::new();
+        let each = |entry: Entry| {
+            kept.push((entry.position, entry.read_millis));
+            Ok(())
+        };
+        keeping.each_kept(rows.collect(), each).unwrap();
+        kept
+    }
+
+    #[test]
+    fn of_a_place_read_again_stays_what_was_read_again_as_the_earlier_run_read_it() {
+        let rows: [&[(u64, i64)]; 2] = [&[(1, 5), (2, 5), (4, 6)], &[(2, 9), (3, 9), (4, 9)]];
+        let mut keeping = Keeping {
+            now_millis: 9,
+            ..Keeping::default()
+        };
+        let all = [(1, 5), (2, 5), (3, 9), (4, 6)];
+        assert_eq!(kept(&keeping, &rows), all);
+        keeping.reread.insert(3);
+        assert_eq!(kept(&keeping, &rows), all[1..]);
+        keeping.ends.insert(3, PlaceEnd::Position(3));
+        assert_eq!(kept(&keeping, &rows), [(2, 5)]);
+        keeping.reread.clear();
+        keeping.ends.insert(3, PlaceEnd::Nothing);
+        keeping.since_millis = 6;
+        assert_eq!(kept(&keeping, &rows), [(4, 6)]);
+    }
 
     fn run(entries: u64, first_read_millis: i64, last_read_millis: i64) -> RunFile {
         RunFile {

@@ -13,7 +13,7 @@ pub use entry::Entry;
 pub use error::StateError;
 pub use history::{NewFindings, RunAmount, RunHistory, RunRecord, RunTotals};
 pub use manifest::{RunFile, SpecPart};
-pub use merge::Entries;
+pub use merge::{Entries, Keeping, PlaceEnd};
 pub use places::{FileIdentity, FilePlace, PartitionPlace};
 
 use std::fs;
@@ -23,7 +23,7 @@ use std::path::Path;
 
 use disk::{LOCK_NAME, StateDir};
 use manifest::{Manifest, NAME, spec_hash};
-use merge::{EntryMerge, choose};
+use merge::choose;
 use run_file::{RunFileReader, RunFileWriter, name_of};
 
 /// Name of a manifest that does not count yet.
@@ -141,28 +141,27 @@ impl State {
 
     /// Puts on disk what the state will be: where the run ended, its `fresh` entries, how many
     /// there are at most, each row of them in order, and what it came to. Entries from before
-    /// `keep_millis`, and those that `forgets` names, are dropped.
+    /// `keep_millis`, and those behind the ends of places, are dropped.
     pub fn prepare(
         &mut self,
         progress: Progress,
         (fresh, fresh_count): (Vec<Entries<'_>>, u64),
-        (keep_millis, forgets): (i64, &dyn Fn(&Entry) -> bool),
+        keeping: &Keeping,
         run: RunRecord,
     ) -> Result<PreparedState<'_>, StateError> {
         let failed = |error| self.dir.error("write", error);
         let mut manifest = self.manifest.clone();
-        let (staying, merged) = choose(&manifest.runs, fresh_count, keep_millis);
+        let (staying, merged) = if keeping.is_selective() {
+            (Vec::new(), manifest.runs.clone())
+        } else {
+            choose(&manifest.runs, fresh_count, keeping.since_millis)
+        };
         let mut rows = fresh;
         for run in &merged {
             rows.push(Box::new(RunFileReader::open(&self.dir.path, run)?));
         }
-        let mut merge = EntryMerge::start(rows)?;
         let mut writer = RunFileWriter::create(&self.dir, manifest.next_run).map_err(failed)?;
-        while let Some(entry) = merge.next()? {
-            if entry.read_millis >= keep_millis && !forgets(&entry) {
-                writer.add(entry).map_err(failed)?;
-            }
-        }
+        keeping.each_kept(rows, |entry| writer.add(entry).map_err(failed))?;
         manifest.runs = staying;
         manifest.runs.push(writer.finish().map_err(failed)?);
         manifest.runs.retain(|run| run.entries > 0);
@@ -193,13 +192,12 @@ impl State {
         for run in &manifest.runs {
             rows.push(Box::new(RunFileReader::open(&self.dir.path, run)?));
         }
-        let mut merge = EntryMerge::start(rows)?;
         let mut writer = RunFileWriter::create(&self.dir, manifest.next_run).map_err(failed)?;
-        while let Some(entry) = merge.next()? {
-            if entry.read_millis >= keep_millis {
-                writer.add(entry).map_err(failed)?;
-            }
-        }
+        let keeping = Keeping {
+            since_millis: keep_millis,
+            ..Keeping::default()
+        };
+        keeping.each_kept(rows, |entry| writer.add(entry).map_err(failed))?;
         let run = writer.finish().map_err(failed)?;
         let entries = run.entries;
         manifest.runs = [run].into_iter().filter(|run| run.entries > 0).collect();

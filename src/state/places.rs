@@ -49,6 +49,8 @@ pub struct FilePlace {
     pub modified_nanos: i64,
     /// The byte that is read next, and its line, where reading can go on within the file.
     pub next: Option<(u64, u64)>,
+    /// Its format.
+    pub format: String,
     /// Whether positions are byte offsets.
     pub has_byte_offsets: bool,
     /// Whether it is the file of that name, rather than one that was replaced.

@@ -46,7 +46,7 @@ fn run_record(started_at_millis: i64) -> RunRecord {
 /// Reads ten records, number by number from where the state says, and remembers them for 35.
 fn night(dir: &Path, now: i64, steps_left: Option<u64>) -> Result<u64, StateError> {
     let mut state = State::open(dir, spec("value.id"))?;
-    state.dir.steps_left.set(steps_left);
+    *state.dir.steps_left.lock().unwrap() = steps_left;
     let next = state
         .partitions()
         .first()
@@ -70,14 +70,14 @@ fn night(dir: &Path, now: i64, steps_left: Option<u64>) -> Result<u64, StateErro
         files: Vec::new(),
         next_place: 1,
     };
-    let prepared = state.prepare(
-        progress,
-        (rows, 10),
-        (now - 35, &|_| false),
-        run_record(now),
-    )?;
+    let keeping = Keeping {
+        now_millis: now,
+        since_millis: now - 35,
+        ..Keeping::default()
+    };
+    let prepared = state.prepare(progress, (rows, 10), &keeping, run_record(now))?;
     prepared.commit()?;
-    let left = state.dir.steps_left.get();
+    let left = *state.dir.steps_left.lock().unwrap();
     Ok(steps_left.unwrap_or_default() - left.unwrap_or_default())
 }
 

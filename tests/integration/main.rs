@@ -14,6 +14,7 @@
 //! | `limits` | little room or memory, few files, signals at any time: reports are whole |
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
 //! | `scripted` | faults that only a scripted broker has, by both readers |
+//! | `state` | runs that remember: what they find night after night is what one scan finds |
 //! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
 //! | `reports` | stored reports are rendered again, compared, and hide what they should |
 //! | `readme` | the README's commands print what it shows |
@@ -52,6 +53,7 @@ mod readme;
 mod reports;
 mod scripted;
 mod scripted_broker;
+mod state;
 mod support;
 #[cfg(feature = "kafka")]
 mod topics;

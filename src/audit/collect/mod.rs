@@ -1,28 +1,32 @@
 //! Pass 1: reads everything once, on worker threads, and keeps 40 bytes of each record.
 
+mod counts;
 mod pending;
 
-use std::collections::BTreeSet;
+pub(super) use counts::Counts;
+
+use std::path::Path;
 use std::thread;
 
-use crate::audit::collect::pending::{NO_FINGERPRINT, PendingOccurrences};
-use crate::audit::filter::{Filter, Judgement, Unjudged};
+use crate::audit::collect::pending::{NO_FINGERPRINT, PendingOccurrences, Taken};
+use crate::audit::filter::{Filter, Judgement};
 use crate::audit::key_reader::KeyReader;
 use crate::audit::overlap::{BlockCoordinates, CoordinateIndex};
+use crate::audit::past::{FreshEntries, Past, RememberedRecords};
 use crate::audit::placement::range::{self, RangePlace};
 use crate::audit::placement::remap::Remapper;
 use crate::audit::plan::AuditPlan;
-use crate::audit::probe::{FieldProbe, Sample};
+use crate::audit::probe::FieldProbe;
 use crate::audit::progress::AuditProgress;
 use crate::audit::{AuditContext, AuditError};
 use crate::decode::FieldReader;
 use crate::dedup_key::KeyOutcome;
 use crate::finding::SkipReason;
-use crate::finding::SkippedRecords;
 use crate::finding::TimeSpan;
 use crate::index::DuplicateIndex;
 use crate::index::IndexWriter;
 use crate::index::Occurrence;
+use crate::index::Seen;
 use crate::record::FieldPath;
 use crate::record::FieldValue;
 use crate::record::Payload;
@@ -31,6 +35,7 @@ use crate::record::RecordView;
 use crate::record::Timestamp;
 use crate::record::TimestampType;
 use crate::schema::PayloadReader;
+use crate::sorted_run::FixedSorter;
 use crate::source::RecordSource;
 use crate::source::StopFlag;
 
@@ -45,59 +50,12 @@ pub(super) enum Outcome {
     Skipped(SkipReason),
 }
 
-/// What the first pass counted.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) records_read: u64,
-    pub(super) records_audited: u64,
-    pub(super) records_with_timestamp: u64,
-    /// Records without the timestamp or offset that decides whether and with what to compare them.
-    pub(super) records_unplaced: u64,
-    pub(super) skipped: SkippedRecords,
-    pub(super) audited_span: Option<TimeSpan>,
-    pub(super) timestamp_types: BTreeSet<TimestampType>,
-    pub(super) sample: Sample,
-    pub(super) unjudged: Unjudged,
-    /// Records of which `--reversal` could not say whether they take something back.
-    pub(super) unjudged_reversals: Unjudged,
-    /// Of the records audited, those that take something back.
-    pub(super) reversals: u64,
-    /// Records whose mapped time names no zone.
-    pub(super) zoneless: u64,
-    /// Fields named beside the dedup key that no worker has seen: flag and path.
-    pub(super) unseen: Option<Vec<(String, FieldPath)>>,
-}
-
-impl Counts {
-    fn add(&mut self, other: Self) {
-        self.records_read += other.records_read;
-        self.records_audited += other.records_audited;
-        self.records_with_timestamp += other.records_with_timestamp;
-        self.records_unplaced += other.records_unplaced;
-        self.skipped.add(&other.skipped);
-        if let Some(span) = other.audited_span {
-            let widened = TimeSpan::including(self.audited_span, span.first_millis);
-            self.audited_span = Some(TimeSpan::including(Some(widened), span.last_millis));
-        }
-        self.timestamp_types.extend(other.timestamp_types);
-        self.sample.add(other.sample);
-        self.unjudged.add(other.unjudged);
-        self.unjudged_reversals.add(other.unjudged_reversals);
-        self.reversals += other.reversals;
-        self.zoneless += other.zoneless;
-        let unseen = other.unseen.unwrap_or_default();
-        match &mut self.unseen {
-            Some(kept) => kept.retain(|field| unseen.contains(field)),
-            None => self.unseen = Some(unseen),
-        }
-    }
-}
-
 /// What the first pass leaves behind.
 pub(super) struct Collected {
     pub(super) counts: Counts,
     pub(super) writers: Vec<IndexWriter>,
     pub(super) coordinates: CoordinateIndex,
+    pub(super) remembered: RememberedRecords,
 }
 
 /// What all workers share.
@@ -108,6 +66,8 @@ struct Shared<'a> {
     notes_coordinates: bool,
     progress: &'a AuditProgress,
     stop: &'a StopFlag,
+    past: Option<&'a Past<'a>>,
+    spill_dir: &'a Path,
 }
 
 /// Reads every source to its end on `plan.workers()` threads.
@@ -121,6 +81,7 @@ pub(super) fn collect(
         spill_dir,
         progress,
         stop,
+        past,
         ..
     } = context;
     let coordinates = CoordinateIndex::new(spill_dir, plan.memory_share(8));
@@ -132,6 +93,8 @@ pub(super) fn collect(
             || sources.iter().any(|source| source.can_repeat_coordinates()),
         progress,
         stop,
+        past,
+        spill_dir,
     };
     let outcomes: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..plan.workers())
@@ -144,12 +107,14 @@ pub(super) fn collect(
     });
     let mut counts = Counts::default();
     let mut writers = Vec::with_capacity(plan.workers());
+    let mut remembered = RememberedRecords::default();
     let mut failure = None;
     for outcome in outcomes {
         match outcome {
-            Ok(Ok((worker_counts, writer))) => {
-                counts.add(worker_counts);
-                writers.push(writer);
+            Ok(Ok(worked)) => {
+                counts.add(worked.counts);
+                writers.push(worked.index);
+                remembered.add(worked.remembered);
             }
             Ok(Err(error)) => failure = failure.or(Some(error)),
             Err(panic) => std::panic::resume_unwind(panic),
@@ -161,14 +126,22 @@ pub(super) fn collect(
             counts,
             writers,
             coordinates,
+            remembered,
         }),
     }
+}
+
+/// What one worker leaves behind.
+struct Worked {
+    counts: Counts,
+    index: IndexWriter,
+    remembered: RememberedRecords,
 }
 
 struct Worker<'a> {
     shared: &'a Shared<'a>,
     counts: Counts,
-    index: IndexWriter,
+    taken: Taken<'a>,
     payloads: Option<PayloadReader>,
     remapper: Remapper,
     fields: FieldReader,
@@ -212,7 +185,13 @@ impl<'a> Worker<'a> {
         Self {
             shared,
             counts: Counts::default(),
-            index,
+            taken: Taken {
+                index,
+                fresh: shared.past.map(|past| {
+                    let memory_bytes = plan.memory_share(8) / plan.workers();
+                    FreshEntries::new(past, FixedSorter::new(shared.spill_dir, memory_bytes))
+                }),
+            },
             payloads: plan.payload_reader(&plan.parts_looked_into()),
             remapper: Remapper::new(plan),
             field_count: paths.len(),
@@ -232,7 +211,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn run(mut self) -> Result<(Counts, IndexWriter), AuditError> {
+    fn run(mut self) -> Result<Worked, AuditError> {
         let mut block = RecordBlock::default();
         let result = self.read_all(&mut block);
         if result.is_err() {
@@ -242,7 +221,13 @@ impl<'a> Worker<'a> {
         self.counts.zoneless = self.remapper.zoneless();
         let mapped = self.remapper.unseen();
         self.counts.unseen = Some(self.probe.unseen().into_iter().chain(mapped).collect());
-        result.map(|()| (self.counts, self.index))
+        result?;
+        let remembered = self.taken.fresh.map(FreshEntries::finish).transpose()?;
+        Ok(Worked {
+            counts: self.counts,
+            index: self.taken.index,
+            remembered: remembered.unwrap_or_default(),
+        })
     }
 
     fn read_all(&mut self, block: &mut RecordBlock) -> Result<(), AuditError> {
@@ -281,7 +266,7 @@ impl<'a> Worker<'a> {
                 self.coordinates.note(view, outcome);
             }
         }
-        self.pending.finish(&mut self.index)?;
+        self.pending.finish(&mut self.taken)?;
         self.shared.coordinates.add(block, &mut self.coordinates)
     }
 
@@ -320,8 +305,9 @@ impl<'a> Worker<'a> {
             timestamp_millis: timestamp.map_or(i64::MAX, |timestamp| timestamp.millis),
             split: view.block().split,
             position: view.slot().position,
+            seen: Seen::Now,
         };
-        self.pending.add(occurrence, &mut self.index)?;
+        self.pending.add(occurrence, &mut self.taken)?;
         Ok(if is_reversal {
             Outcome::Reversal
         } else {
@@ -394,6 +380,7 @@ mod tests {
     use super::*;
     use crate::audit::scripted::ScriptedSource;
     use crate::expression::Expression;
+    use crate::finding::SkippedRecords;
     use crate::index::MemoryBudget;
     use crate::record::SplitId;
     use crate::source::{Bound, RecordRange};
@@ -405,6 +392,7 @@ mod tests {
             spill_dir: dir.path(),
             progress: &AuditProgress::default(),
             known: &[],
+            past: None,
             stop: &StopFlag::default(),
         };
         let index = DuplicateIndex::new(MemoryBudget::from_bytes(0), dir.path(), 1);

@@ -4,6 +4,7 @@
 //! written a moment before stalls the processor, so that some records lie between the two.
 
 use crate::audit::AuditError;
+use crate::audit::past::FreshEntries;
 use crate::dedup_key::fingerprint;
 use crate::finding::Fingerprint;
 use crate::index::IndexWriter;
@@ -11,6 +12,21 @@ use crate::index::Occurrence;
 
 /// Occurrences that wait at most.
 const PENDING_MAX: usize = 32;
+
+/// What one worker takes of the records: for this run, and for those to come.
+pub(super) struct Taken<'a> {
+    pub(super) index: IndexWriter,
+    pub(super) fresh: Option<FreshEntries<'a>>,
+}
+
+impl Taken<'_> {
+    fn add(&mut self, occurrence: Occurrence) -> Result<(), AuditError> {
+        if let Some(fresh) = &mut self.fresh {
+            fresh.add(&occurrence)?;
+        }
+        Ok(self.index.add(occurrence)?)
+    }
+}
 
 /// Occurrences without their fingerprints, beside their canonical dedup keys.
 #[derive(Debug)]
@@ -41,22 +57,22 @@ impl PendingOccurrences {
     pub(super) fn add(
         &mut self,
         occurrence: Occurrence,
-        index: &mut IndexWriter,
+        taken: &mut Taken<'_>,
     ) -> Result<(), AuditError> {
         self.occurrences.push(occurrence);
         if self.occurrences.len() == PENDING_MAX {
-            self.finish(index)?;
+            self.finish(taken)?;
         }
         Ok(())
     }
 
     /// Gives all that wait their fingerprints and hands them on.
-    pub(super) fn finish(&mut self, index: &mut IndexWriter) -> Result<(), AuditError> {
+    pub(super) fn finish(&mut self, taken: &mut Taken<'_>) -> Result<(), AuditError> {
         for (occurrence, canonical) in self.occurrences.iter_mut().zip(&self.canonicals) {
             occurrence.fingerprint = fingerprint(canonical);
         }
         for occurrence in self.occurrences.drain(..) {
-            index.add(occurrence)?;
+            taken.add(occurrence)?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::audit::groups::group_builder::GatheredGroup;
 use crate::audit::groups::group_id;
 use crate::audit::groups::spool::{OccurrenceSpool, Spooled, walk_details};
 use crate::audit::groups::standing::Standings;
-use crate::audit::groups::totals::{GroupTotals, RiskSums, Totals};
+use crate::audit::groups::totals::{GroupTotals, Risk, RiskSums, Totals};
 use crate::audit::groups::verdicts::{Verdict, VerdictSpool};
 use crate::audit::plan::AuditPlan;
 use crate::diagnosis::{Diagnoser, Diagnoses, DiagnosisContext, MajorityDiagnosis};
@@ -25,6 +25,7 @@ use crate::finding::{Diagnosis, Evidence, EvidenceTexts};
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
 use crate::sorted_run::encoding::Encoder;
+use crate::state::NewFindings;
 
 /// A group with its diagnosis, set aside until all are known.
 #[derive(Debug, Serialize, Deserialize)]
@@ -95,6 +96,8 @@ pub(super) struct Conclusion<'a> {
     pub(super) verdict_spool: OccurrenceSpool,
     /// What is new and what was known.
     pub(super) standings: Standings<'a>,
+    /// What no run had found before.
+    pub(super) new: NewFindings,
     /// Whether each extra record has its own evidence.
     keeps_texts: bool,
     /// The largest episode of each cause, until its evidence is kept.
@@ -119,6 +122,7 @@ impl<'a> Conclusion<'a> {
             encoder: Encoder::default(),
             verdict_spool: OccurrenceSpool::new(spill_dir, false),
             standings: Standings::default(),
+            new: NewFindings::default(),
             keeps_texts: plan.show_evidence,
             largest: largest_episodes(diagnoses),
         }
@@ -134,12 +138,17 @@ impl<'a> Conclusion<'a> {
 
     fn take(&mut self, gathered: GatheredGroup) -> Result<(), AuditError> {
         let mut totals = GroupTotals::new(&gathered);
-        let mut standing = self.standings.begin(|| group_id(&gathered))?;
+        let mut standing = self
+            .standings
+            .begin(gathered.told, || group_id(&gathered))?;
+        let earlier = gathered.count - gathered.fresh;
+        let found_before = earlier.saturating_sub(1);
+        self.new.groups += u64::from(gathered.count - 1 > found_before);
         let mut majority = MajorityDiagnosis::default();
         let mut verdicts = VerdictSpool::default();
         let mut details = walk_details(&gathered.records, self.spool);
         let original = details.next().transpose()?.unwrap_or_default();
-        for detail in details {
+        for (detail, number) in details.zip(0..) {
             let detail = detail?;
             let mark = self.next_mark()?;
             let diagnoses = self.diagnoses;
@@ -161,6 +170,9 @@ impl<'a> Conclusion<'a> {
             self.standings.add(&mut standing, risk);
             let pictures = &mut self.totals.pictures;
             pictures.link(verdict.episode, &original, &detail);
+            if number >= found_before {
+                note_new(&mut self.new, risk);
+            }
             verdicts.push(&verdict, &mut self.verdict_spool)?;
         }
         let most = majority.into_diagnosis();
@@ -189,6 +201,16 @@ impl<'a> Conclusion<'a> {
             return Err(AuditError::Internal(problem));
         };
         Ok(postcard::from_bytes(payload)?)
+    }
+}
+
+/// Counts an extra record that no run had found before.
+fn note_new(new: &mut NewFindings, risk: Option<Risk<'_>>) {
+    new.extra_records += 1;
+    if let Some(risk) = risk {
+        let sum = new.amounts.entry(risk.currency.map(str::to_owned));
+        let sum = sum.or_default();
+        *sum = sum.saturating_add(risk.amount);
     }
 }
 

@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use crate::audit::AuditError;
+use crate::audit::detail::Detail;
 use crate::audit::groups::group_builder::{GroupBuilder, GroupIdentity};
 use crate::audit::groups::reversals::Reversals;
 use crate::audit::groups::spool::OccurrenceSpool;
 use crate::audit::plan::AuditPlan;
 use crate::audit::revisit::SetAside;
 use crate::diagnosis::PairFacts;
+use crate::index::Seen;
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
 use crate::sorted_run::encoding::Encoder;
@@ -42,6 +44,8 @@ struct Gathering<'a> {
     /// Reversals of the current dedup key that came before its first record.
     early: Reversals,
     gone: GoneRecords,
+    /// The last record, where earlier runs may have read it too.
+    last: Option<Detail>,
 }
 
 /// Turns records, found and gone, into groups and pairs.
@@ -64,6 +68,7 @@ pub(super) fn gather(
         parts: 0,
         early: Reversals::default(),
         gone: GoneRecords::new(gone)?,
+        last: None,
     };
     while let Some((sort_key, payload)) = found.next()? {
         let fingerprint = read_fingerprint(sort_key);
@@ -184,6 +189,9 @@ impl Gathering<'_> {
             }
             return Ok(());
         }
+        if self.is_read_again(&detail) {
+            return Ok(());
+        }
         let within = self.plan.within_millis;
         let is_apart = |group: &GroupBuilder| group.is_apart(&detail, within);
         if self.current.as_ref().is_some_and(is_apart) {
@@ -203,6 +211,24 @@ impl Gathering<'_> {
         Ok(())
     }
 
+    /// Returns whether an earlier run has read the very record, from this place or another: an
+    /// export that overlaps, or a topic and its export.
+    fn is_read_again(&mut self, detail: &Detail) -> bool {
+        if !self.plan.remembers {
+            return false;
+        }
+        if let (Some(last), Some(group)) = (&mut self.last, &mut self.current)
+            && (last.seen, detail.seen) != (Seen::Now, Seen::Now)
+            && last.is_same_record(detail)
+        {
+            group.take_again(last, detail);
+            *last = last.clone().seen_by(last.seen.min(detail.seen));
+            return true;
+        }
+        self.last = Some(detail.clone());
+        false
+    }
+
     fn finish_fingerprint(&mut self) -> Result<(), AuditError> {
         self.take_gone(None)?;
         self.finish_key()
@@ -218,6 +244,7 @@ impl Gathering<'_> {
 
     fn finish_group(&mut self) -> Result<(), AuditError> {
         self.held.clear();
+        self.last = None;
         let Some(group) = self.current.take().filter(GroupBuilder::is_duplicate) else {
             return Ok(());
         };

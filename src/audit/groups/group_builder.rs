@@ -9,6 +9,7 @@ use crate::audit::detail::{AmountText, Detail, push_place};
 use crate::audit::groups::reversals::{GatheredReversals, Reversals};
 use crate::audit::groups::spool::{OccurrenceSpool, Spooled, SpooledRecord};
 use crate::diagnosis::{CopyHistory, PairFacts, PairId};
+use crate::index::Seen;
 use crate::record::Headers;
 use crate::scan_json::differing_paths;
 use crate::sorted_run::encoding;
@@ -33,6 +34,10 @@ pub(super) struct GroupIdentity {
 pub(super) struct GatheredGroup {
     pub(super) identity: GroupIdentity,
     pub(super) count: u64,
+    /// Records of which an earlier run has told what was found.
+    pub(super) told: u64,
+    /// Records that this run read.
+    pub(super) fresh: u64,
     pub(super) first_timestamp_millis: Option<i64>,
     pub(super) last_timestamp_millis: Option<i64>,
     /// Whether no two values are known to differ.
@@ -73,7 +78,12 @@ pub(super) struct GroupBuilder {
     history: CopyHistory,
     last_timestamp_millis: Option<i64>,
     count: u64,
-    extras_in_range: u64,
+    /// Records that are a reason to report the group.
+    in_range: u64,
+    /// Records that are none, since an earlier run has told what was found of them.
+    told: u64,
+    /// Records that this run read.
+    fresh: u64,
     is_identical: bool,
     gone: u64,
     differing: BTreeSet<String>,
@@ -92,7 +102,9 @@ impl GroupBuilder {
             history,
             last_timestamp_millis: original.timestamp_millis,
             count: 1,
-            extras_in_range: 0,
+            in_range: u64::from(original.is_in_range),
+            told: u64::from(original.seen == Seen::Before),
+            fresh: u64::from(original.seen == Seen::Now),
             is_identical: true,
             gone: u64::from(is_gone(&original)),
             first_found: None,
@@ -136,7 +148,9 @@ impl GroupBuilder {
         spool: &mut OccurrenceSpool,
     ) -> io::Result<PairFacts> {
         self.count += 1;
-        self.extras_in_range += u64::from(detail.is_in_range);
+        self.in_range += u64::from(detail.is_in_range);
+        self.told += u64::from(detail.seen == Seen::Before);
+        self.fresh += u64::from(detail.seen == Seen::Now);
         self.last_timestamp_millis = self.last_timestamp_millis.max(detail.timestamp_millis);
         self.doubts.amount_missing |= detail.amount == AmountText::Unusable;
         self.spooled.add(&detail, spool)?;
@@ -158,6 +172,18 @@ impl GroupBuilder {
             reference: reference.expect("a group has an original before it has an extra record"),
             differing,
         })
+    }
+
+    /// Takes the last record again, as another run read it: it is as old as the earlier of both.
+    pub(super) fn take_again(&mut self, last: &Detail, again: &Detail) {
+        if again.seen >= last.seen {
+            return;
+        }
+        self.fresh -= u64::from(last.seen == Seen::Now);
+        if again.seen == Seen::Before {
+            self.told += 1;
+            self.in_range -= u64::from(last.is_in_range);
+        }
     }
 
     /// Compares an extra record with the original; returns the paths that differ.
@@ -185,9 +211,10 @@ impl GroupBuilder {
         paths
     }
 
-    /// Returns whether this is a group to report: an extra record lies in the range.
+    /// Returns whether this is a group to report: a record of it lies in the range. Where only the
+    /// original does, it came late: an earlier run took another record for it.
     pub(super) fn is_duplicate(&self) -> bool {
-        self.count >= 2 && self.extras_in_range > 0
+        self.count >= 2 && self.in_range > 0
     }
 
     /// Returns the group as it is set aside.
@@ -202,6 +229,8 @@ impl GroupBuilder {
         Ok(GatheredGroup {
             identity,
             count: self.count,
+            told: self.told,
+            fresh: self.fresh,
             first_timestamp_millis: self.original.timestamp_millis,
             last_timestamp_millis: self.last_timestamp_millis,
             is_identical: self.is_identical,

@@ -39,6 +39,7 @@ use crate::finding::TimeSpan;
 use crate::record::{TopicPartition, counted};
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
+use crate::state::NewFindings;
 
 /// What all details came to.
 pub(super) struct Concluded {
@@ -46,6 +47,8 @@ pub(super) struct Concluded {
     pub(super) episodes: Vec<Episode>,
     pub(super) groups: SortedGroups,
     pub(super) standing: Option<StandingTotal>,
+    /// What no run had found before.
+    pub(super) new: NewFindings,
 }
 
 /// Returns what the diagnosis has to know of the audit as a whole.
@@ -79,13 +82,14 @@ pub(super) fn build(
     let marks = BlobSorter::new(spill_dir, plan.memory_share(8));
     let (diagnoses, marks) = conclude::diagnose(gathered.pairs, context, marks)?;
     let mut conclusion = Conclusion::new(plan, spill_dir, (&diagnoses, marks), spool.as_deref());
-    conclusion.standings = Standings::new(known);
+    conclusion.standings = Standings::new(known).with_past(plan.remembers);
     conclusion.take_all(gathered.groups)?;
     let Conclusion {
         totals,
         sorter,
         verdict_spool,
         standings,
+        new,
         ..
     } = conclusion;
     let standing = standings.finish();
@@ -110,6 +114,7 @@ pub(super) fn build(
         episodes,
         groups,
         standing,
+        new,
     })
 }
 

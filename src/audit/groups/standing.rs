@@ -11,6 +11,8 @@ use crate::finding::{Standing, StandingTotal};
 #[derive(Default)]
 pub(super) struct Standings<'a> {
     known: &'a [&'a dyn KnownGroups],
+    /// Whether earlier runs may have told of a group.
+    has_past: bool,
     total: StandingTotal,
     new_sums: RiskSums,
     known_by: BTreeMap<String, (u64, u64)>,
@@ -34,17 +36,33 @@ impl<'a> Standings<'a> {
         }
     }
 
-    /// Returns whether anything is asked that could have known a group.
-    fn is_asked(&self) -> bool {
-        !self.known.is_empty()
+    /// Returns the same, with groups of which earlier runs may have told.
+    pub(super) fn with_past(self, has_past: bool) -> Self {
+        Self { has_past, ..self }
     }
 
-    /// Begins a group; of all that knew it, the one that knew most of it counts.
-    pub(super) fn begin(&self, id: impl FnOnce() -> String) -> Result<GroupStandings, AuditError> {
+    /// Returns whether anything is asked that could have known a group.
+    fn is_asked(&self) -> bool {
+        self.has_past || !self.known.is_empty()
+    }
+
+    /// Begins a group, `told` of whose records earlier runs have told; of all that knew it, the one
+    /// that knew most of it counts.
+    pub(super) fn begin(
+        &self,
+        told: u64,
+        id: impl FnOnce() -> String,
+    ) -> Result<GroupStandings, AuditError> {
         let mut group = GroupStandings::default();
         if !self.is_asked() {
             return Ok(group);
         }
+        // Of what was told, one record is the original.
+        group.known = (told > 1).then_some(KnownGroup {
+            extra_records: told.saturating_sub(1),
+            first_found_millis: None,
+            by: "state",
+        });
         let id = id();
         for known in self.known {
             let Some(known) = known.known(&id)? else {
@@ -154,7 +172,7 @@ mod tests {
     }
 
     fn judged(standings: &mut Standings<'_>, id: &str, amounts: &[&str]) -> Option<GroupStanding> {
-        let mut group = standings.begin(|| id.to_owned()).unwrap();
+        let mut group = standings.begin(0, || id.to_owned()).unwrap();
         for amount in amounts {
             standings.add(&mut group, Some(risk(amount)));
         }

@@ -1,5 +1,7 @@
 //! Why keys and values could not be read with their schemas, counted.
 
+pub(super) mod gone;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -136,6 +136,7 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
             | CommandFlags::Demo(_)
             | CommandFlags::Check(_)
             | CommandFlags::Presets(_)
+            | CommandFlags::State(_)
             | CommandFlags::Completions(_)
             | CommandFlags::Man,
         ) => Err(unknown("is no scan")),

@@ -21,6 +21,7 @@ use crate::cli::output::{DiffFlags, RenderFlags, RowsFlag, StoredReportFlags};
 use crate::cli::preset;
 use crate::cli::resolve::kafka::Environment;
 use crate::cli::schema;
+use crate::cli::state;
 use crate::cli::usage_error::UsageError;
 use crate::cli::verdict;
 use crate::command::{
@@ -67,19 +68,25 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
             range::zone(&flags.range)?,
         )?,
         assume_topic: flags.sources.assume_topic.as_deref().map(Into::into),
-        range: range::resolve(&flags.range, partitions, context.now_millis)?,
         filter: filter(identity.filter.as_deref())?,
+        range: range::resolve(
+            &flags.range,
+            partitions,
+            (context.now_millis, flags.state.state.is_some()),
+        )?,
         reversal: reversal(flags.impact.reversal.as_deref())?,
         within_millis: dedup_key::within(identity.within.as_deref())?,
         impact: impact(&at_risk)?,
         acceptance: acceptance(&flags.acceptance)?,
         show_values: flags.output.show_values,
         show_evidence: outputs.iter().any(|output| shows_evidence(output.format)),
+        remembers: flags.state.state.is_some(),
         memory_bytes: memory(&flags.limits, context.memory_bytes)?,
         threads: threads(&flags.limits, context.threads)?,
     };
     Ok(ScanCommand {
         plan,
+        state: state::request(&flags.state, &flags.range)?,
         schemas: schema::resolve(&flags.schema, &flags.sources.property, context.environment)?,
         files: files(&flags.sources.files),
         format: flags.sources.format.clone(),

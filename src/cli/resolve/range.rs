@@ -17,7 +17,7 @@ const LOOK_BACK_DEFAULT_MILLIS: i64 = 900_000;
 pub fn resolve(
     flags: &RangeFlags,
     partitions: Option<&BTreeSet<i32>>,
-    now_millis: i64,
+    (now_millis, has_state): (i64, bool),
 ) -> Result<RecordRange, UsageError> {
     let context = TimeContext {
         now_millis,
@@ -36,7 +36,9 @@ pub fn resolve(
     let from = bound("--from", &flags.from)?;
     let to = bound("--to", &flags.to)?;
     check_order(flags, from.as_ref(), to.as_ref())?;
-    let look_back_millis = look_back(flags.look_back.as_deref(), from.as_ref())?;
+    // With a state it is what runs remember, and no part of the range.
+    let look_back_text = flags.look_back.as_deref().filter(|_| !has_state);
+    let look_back_millis = look_back(look_back_text, from.as_ref())?;
     Ok(RecordRange {
         late_millis: late(flags.late.as_deref(), to.as_ref())?,
         from,
@@ -187,7 +189,7 @@ mod tests {
     }
 
     fn range(from: &str, to: &str) -> Result<RecordRange, UsageError> {
-        resolve(&flags(from, to), None, NOW)
+        resolve(&flags(from, to), None, (NOW, false))
     }
 
     #[test]
@@ -210,7 +212,7 @@ mod tests {
                 look_back,
                 ..flags(from, "")
             };
-            resolve(&flags, None, NOW).map(|range| range.look_back_millis)
+            resolve(&flags, None, (NOW, false)).map(|range| range.look_back_millis)
         };
         assert_eq!(with("2026-01-15", "1h"), Ok(3_600_000));
         assert_eq!(with("2026-01-15", "0"), Ok(0));
@@ -236,7 +238,7 @@ mod tests {
                 late: Some("5m".to_owned()),
                 ..flags("", to)
             };
-            resolve(&flags, None, NOW).map(|range| range.late_millis)
+            resolve(&flags, None, (NOW, false)).map(|range| range.late_millis)
         };
         assert_eq!(with("-1h"), Ok(Some(300_000)));
         assert_eq!(range("", "-1h").unwrap().late_millis, None);
@@ -280,9 +282,9 @@ mod tests {
     #[test]
     fn an_offset_of_a_partition_not_asked_for_is_an_error() {
         let asked = BTreeSet::from([0, 1]);
-        let result = resolve(&flags("offset:2=5", ""), Some(&asked), NOW);
+        let result = resolve(&flags("offset:2=5", ""), Some(&asked), (NOW, false));
         assert!(result.unwrap_err().message.contains("partition 2"));
-        assert!(resolve(&flags("offset:1=5", ""), Some(&asked), NOW).is_ok());
+        assert!(resolve(&flags("offset:1=5", ""), Some(&asked), (NOW, false)).is_ok());
     }
 
     #[test]
@@ -310,7 +312,7 @@ mod tests {
             tz: Some("Mars".to_owned()),
             ..flags("", "")
         };
-        let error = resolve(&flags, None, NOW).unwrap_err();
+        let error = resolve(&flags, None, (NOW, false)).unwrap_err();
         assert!(error.message.starts_with("`--tz Mars`: "));
     }
 

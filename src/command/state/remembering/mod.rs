@@ -1,0 +1,285 @@
+//! What a scan with `--state` remembers of earlier runs, and leaves for those to come.
+
+mod known_files;
+
+pub(in crate::command) use known_files::FileToRead;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+
+use crate::audit::{Audit, Past, RememberedRecords};
+use crate::command::state::files::{Fate, FileNow};
+use crate::command::state::{failure, spec, time_text};
+use crate::command::{CommandError, Message, ScanCommand, StateRequest, Surroundings};
+use crate::finding::GapReason;
+use crate::record::{SplitId, TopicPartition};
+use crate::source::file::{EarlierFile, FileOptions};
+use crate::source::kafka::ResumePoint;
+use crate::source::{GonePartition, RecordSource};
+use crate::state::{FilePlace, Keeping, PartitionPlace, PlaceEnd};
+use crate::state::{PreparedState, Progress, RunRecord, State};
+
+/// A state in use by a scan.
+pub(in crate::command) struct Remembering {
+    state: State,
+    request: StateRequest,
+    now_millis: i64,
+    progress: Progress,
+    /// Places that are read whole again.
+    reread: HashSet<u32>,
+    /// Where each known place can be read again.
+    splits: HashMap<u32, SplitId>,
+    /// The place of each split that is read.
+    places: HashMap<SplitId, u32>,
+    /// The state of each file before this run, to be kept if it is not read to its end.
+    files_before: Vec<FilePlace>,
+}
+
+impl Remembering {
+    /// Opens the state that is asked for, if one is.
+    pub(in crate::command) fn open(scan: &ScanCommand) -> Result<Option<Self>, CommandError> {
+        let Some(request) = scan.state.clone() else {
+            return Ok(None);
+        };
+        if scan.files.iter().any(|path| path == Path::new("-")) {
+            return Err(cannot_be_read_on("standard input"));
+        }
+        let state = State::open(&request.dir, spec::spec_of(scan)).map_err(failure)?;
+        Ok(Some(Self {
+            now_millis: scan.started_at_millis,
+            progress: Progress {
+                partitions: state.partitions().to_vec(),
+                files: state.files().to_vec(),
+                next_place: state.next_place(),
+            },
+            files_before: state.files().to_vec(),
+            state,
+            request,
+            reread: HashSet::new(),
+            splits: HashMap::new(),
+            places: HashMap::new(),
+        }))
+    }
+
+    /// Returns whether an earlier run has audited anything: then nothing new is no reason to doubt.
+    pub(in crate::command) fn has_audited(&self) -> bool {
+        let runs = &self.state.history().runs;
+        runs.iter().any(|run| run.records_audited > 0)
+    }
+
+    /// Returns where partitions are to be read on.
+    pub(in crate::command) fn resume_points(&self) -> BTreeMap<TopicPartition, ResumePoint> {
+        resume_points(&self.progress.partitions)
+    }
+
+    fn new_place(&mut self) -> u32 {
+        let place = self.progress.next_place;
+        self.progress.next_place += 1;
+        place
+    }
+
+    /// Takes the partitions that are read, and tells those that are new from those that are known.
+    pub(in crate::command) fn know_topics(
+        &mut self,
+        topics: Vec<(SplitId, TopicPartition, Option<[u8; 16]>)>,
+    ) {
+        for (split, name, topic_id) in topics {
+            let known = self.progress.partitions.iter_mut();
+            let mut known = known.filter(|known| {
+                known.is_current && *known.topic == *name.topic && known.partition == name.partition
+            });
+            if let Some(known) = known.next() {
+                let is_other = matches!((known.topic_id, topic_id), (Some(a), Some(b)) if a != b);
+                if !is_other {
+                    known.topic_id = topic_id.or(known.topic_id);
+                    known.read_millis = self.now_millis;
+                    self.splits.insert(known.place, split);
+                    self.places.insert(split, known.place);
+                    continue;
+                }
+                known.is_current = false;
+            }
+            let place = self.new_place();
+            self.progress.partitions.push(PartitionPlace {
+                place,
+                topic: name.topic.to_string(),
+                topic_id,
+                partition: name.partition,
+                next_offset: 0,
+                is_current: true,
+                read_millis: self.now_millis,
+            });
+            self.places.insert(split, place);
+        }
+    }
+
+    /// Returns what the audit has to know of earlier runs.
+    pub(in crate::command) fn past(
+        &mut self,
+        first_split: usize,
+        options: &FileOptions,
+    ) -> Result<Past<'_>, CommandError> {
+        self.retire_replaced();
+        let split = |at: usize| {
+            let split = u32::try_from(first_split + at).map(SplitId);
+            split.map_err(|_| CommandError::configuration(anyhow!("too many files")))
+        };
+        let mut sources: Vec<Box<dyn RecordSource>> = Vec::new();
+        for known in &self.progress.partitions {
+            if !self.is_read(known.place) {
+                let name = TopicPartition {
+                    topic: known.topic.as_str().into(),
+                    partition: known.partition,
+                };
+                let split = split(sources.len())?;
+                self.splits.insert(known.place, split);
+                sources.push(Box::new(GonePartition::new(split, name)));
+            }
+        }
+        for known in &self.progress.files {
+            if !self.is_read(known.place) {
+                let split = split(sources.len())?;
+                let path = PathBuf::from(&known.path);
+                let now = FileNow::of(&path).ok().flatten();
+                let is_there = now.is_some_and(|now| {
+                    let fate = now.fate(&path, known);
+                    known.is_current && matches!(fate, Ok(Fate::Same | Fate::Grown))
+                });
+                self.splits.insert(known.place, split);
+                let file = EarlierFile::unasked(&path, split, options, is_there);
+                sources.push(Box::new(file.with_byte_offsets(known.has_byte_offsets)));
+            }
+        }
+        Ok(Past {
+            state: &self.state,
+            kept_since_millis: self.kept_since(),
+            news_since_millis: self.now_millis.saturating_sub(self.request.new_for_millis),
+            now_millis: self.now_millis,
+            reread: self
+                .places
+                .iter()
+                .filter(|(_, place)| self.reread.contains(place))
+                .map(|(split, _)| *split)
+                .collect(),
+            splits: self.splits.clone(),
+            places: self.places.clone(),
+            sources,
+        })
+    }
+
+    fn is_read(&self, place: u32) -> bool {
+        self.places.values().any(|read| *read == place)
+    }
+
+    /// Entries from before this are dropped. What a first try has found with the oldest of them,
+    /// the next within `--new-for` finds too.
+    fn kept_since(&self) -> i64 {
+        let kept = self
+            .request
+            .look_back_millis
+            .saturating_add(self.request.new_for_millis);
+        self.now_millis.saturating_sub(kept)
+    }
+
+    /// Puts what the next run goes on with on disk; it counts once it is committed.
+    pub(in crate::command) fn prepare(
+        &mut self,
+        audit: &Audit,
+        remembered: RememberedRecords,
+        sources: &[Box<dyn RecordSource>],
+        (finished_millis, is_stopped): (i64, bool),
+    ) -> Result<PreparedState<'_>, CommandError> {
+        let mut keeping = Keeping {
+            now_millis: self.now_millis,
+            since_millis: self.kept_since(),
+            ..Keeping::default()
+        };
+        self.end_partitions(audit, &mut keeping);
+        self.end_files(sources, is_stopped, &mut keeping);
+        keeping.reread.clone_from(&self.reread);
+        let is_needed =
+            |is_current: bool, read_millis: i64| is_current || read_millis >= keeping.since_millis;
+        let mut progress = mem::take(&mut self.progress);
+        progress
+            .partitions
+            .retain(|known| is_needed(known.is_current, known.read_millis));
+        progress
+            .files
+            .retain(|known| is_needed(known.is_current, known.read_millis));
+        let times = (self.now_millis, finished_millis);
+        let run = RunRecord::of(times, &audit.summary, &audit.coverage, &audit.new);
+        let rows = remembered.into_rows(&self.request.dir);
+        self.state
+            .prepare(progress, rows, &keeping, run)
+            .map_err(failure)
+    }
+
+    /// Notes where each partition is read on.
+    fn end_partitions(&mut self, audit: &Audit, keeping: &mut Keeping) {
+        for read in &audit.coverage.partitions {
+            let name = &read.topic_partition;
+            let known = self.progress.partitions.iter_mut().find(|known| {
+                known.is_current && *known.topic == *name.topic && known.partition == name.partition
+            });
+            let Some(known) = known else { continue };
+            let is_void = |reason| matches!(reason, GapReason::Truncated | GapReason::Recreated);
+            if read.gaps.iter().any(|gap| is_void(gap.reason)) {
+                // What was read may be of another log: the next run looks at it anew.
+                known.next_offset = read.start_offset;
+                keeping.ends.insert(known.place, PlaceEnd::Nothing);
+                continue;
+            }
+            keeping.is_cut |= read.next_offset < known.next_offset;
+            known.next_offset = read.next_offset;
+            let end = u64::try_from(read.next_offset).unwrap_or_default();
+            keeping.ends.insert(known.place, PlaceEnd::Position(end));
+        }
+    }
+
+    /// Says what is known, before the first record is read.
+    pub(in crate::command) fn introduce(&self, surroundings: &mut Surroundings<'_>) {
+        let text = match self.state.history().runs.last() {
+            Some(run) => {
+                let time = time_text(run.started_at_millis);
+                format!(
+                    "`{}`: reads on where the run of {time} ended",
+                    self.request.dir.display()
+                )
+            }
+            None => format!(
+                "`{}`: a new state, so all is read",
+                self.request.dir.display()
+            ),
+        };
+        (surroundings.say)(Message::Note(text));
+    }
+}
+
+fn cannot_be_read_on(what: &str) -> CommandError {
+    CommandError::configuration(anyhow!("{what} cannot be read on by the next run"))
+        .with_hint("with --state, name files or topics")
+}
+
+/// Returns where the partitions of a state are to be read on.
+pub(in crate::command) fn resume_points(
+    partitions: &[PartitionPlace],
+) -> BTreeMap<TopicPartition, ResumePoint> {
+    let current = partitions.iter().filter(|known| known.is_current);
+    current
+        .map(|known| {
+            let name = TopicPartition {
+                topic: known.topic.as_str().into(),
+                partition: known.partition,
+            };
+            let point = ResumePoint {
+                offset: known.next_offset,
+                topic_id: known.topic_id,
+                run: format!("the run of {}", time_text(known.read_millis)),
+            };
+            (name, point)
+        })
+        .collect()
+}
