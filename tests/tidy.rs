@@ -1,9 +1,6 @@
 //! Holds the structure: layers, fences, file lengths, names; each rule is shown to fail once.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a broken check is a failing test, which is what it should be"
-)]
+#![expect(clippy::unwrap_used, reason = "a broken check fails")]
+#![expect(clippy::indexing_slicing, reason = "a broken check fails")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +34,7 @@ const LAYERS: [(&str, u8); 23] = [
 ];
 
 /// Third-party crates and keywords, with the only places that may name them.
-const FENCES: [(&str, &[&str]); 15] = [
+const FENCES: [(&str, &[&str]); 16] = [
     ("clap", &["cli/"]),
     ("cel", &["expression/"]),
     ("clap_complete", &["cli/"]),
@@ -52,6 +49,7 @@ const FENCES: [(&str, &[&str]); 15] = [
     ("terminal_size", &["report/", "cli/"]),
     ("strsim", &["cli/config/"]),
     ("toml", &["baseline/", "cli/config/"]),
+    ("minijinja", &["report/html/"]),
     ("ureq", &["schema/registry/"]),
     ("prost_reflect", &["schema/protobuf/"]),
     ("protox", &["schema/protobuf/"]),

@@ -1,8 +1,11 @@
-//! Findings become text, streamed: the first screen, JSON, JSON Lines and CSV.
+//! Findings become text, streamed: the first screen, HTML, Markdown, JSON, JSON Lines and CSV.
 
+mod answer;
 pub mod csv;
 pub mod diff;
+pub mod html;
 pub mod json;
+pub mod markdown;
 pub mod prometheus;
 pub mod read;
 pub mod redact;
@@ -13,7 +16,9 @@ pub mod terminal;
 mod timestamp_text;
 
 pub use csv::{CsvReport, CsvRows};
+pub use html::HtmlReport;
 pub use json::{JsonDiff, JsonReport, JsonlReport};
+pub use markdown::MarkdownReport;
 pub use prometheus::PrometheusReport;
 pub use read::{ReadReport, ReportReadError, copy_report, read_group};
 pub use redact::Redaction;
@@ -86,6 +91,8 @@ pub fn report_writer<'a>(
         ReportFormat::Json => Box::new(JsonReport::new(output, options.show_values)),
         ReportFormat::Jsonl => Box::new(JsonlReport::new(output, options.show_values)),
         ReportFormat::Csv => Box::new(CsvReport::new(output, options.rows, options.csv_raw)),
+        ReportFormat::Html => Box::new(HtmlReport::new(output, options.show_values)),
+        ReportFormat::Markdown => Box::new(MarkdownReport::new(output)),
         ReportFormat::Prom => Box::new(PrometheusReport::new(output, name.to_owned())),
     }
 }
@@ -222,7 +229,11 @@ mod tests {
                         assert_eq!(written.lines().count(), 5 + sample.episodes.len());
                         serde_json::from_str(written.lines().nth_back(1).unwrap()).unwrap()
                     }
-                    ReportFormat::Json | ReportFormat::Csv | ReportFormat::Prom => {
+                    ReportFormat::Json
+                    | ReportFormat::Csv
+                    | ReportFormat::Html
+                    | ReportFormat::Markdown
+                    | ReportFormat::Prom => {
                         serde_json::from_str::<Value>(&written).unwrap()["groups"][0].take()
                     }
                 };
@@ -263,6 +274,28 @@ mod tests {
                 }
                 assert!(seen >= 4, "{written:?}");
             }
+        }
+    }
+
+    #[test]
+    fn pages_hold_hostile_text_and_nothing_of_it_is_a_tag_a_control_or_markdown() {
+        let options = ReportOptions {
+            show_values: true,
+            ..ReportOptions::default()
+        };
+        let tags = |page: &str| page.matches('<').count();
+        let harmless = tags(&written(&hostile("x"), ReportFormat::Html, options));
+        for text in nasty_texts() {
+            let sample = hostile(&text);
+            let page = written(&sample, ReportFormat::Html, options);
+            assert!(!page.contains(obeyed), "{text:?}");
+            assert!(!page.contains("<script>alert"), "{text:?}");
+            // A sign more or less is a tag of ours that has no text to stand around.
+            assert!(tags(&page).abs_diff(harmless) <= 64, "{text:?}");
+            let markdown = written(&sample, ReportFormat::Markdown, options);
+            assert!(!markdown.contains(obeyed), "{text:?}");
+            assert!(!markdown.replace("\\<", "").contains("<script"), "{text:?}");
+            assert!(markdown.lines().count() <= 60, "{text:?}");
         }
     }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// A format for programs.
+/// A format of a report in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportFormat {
     /// One JSON document.
@@ -16,6 +16,10 @@ pub enum ReportFormat {
     Jsonl,
     /// Comma-separated values.
     Csv,
+    /// One page that stands alone, for a browser.
+    Html,
+    /// A summary for a pull request or an incident channel.
+    Markdown,
     /// Metrics, as a textfile of Prometheus.
     Prom,
 }
@@ -29,22 +33,17 @@ pub enum TargetError {
          to start reading at an offset or a time use `--from`"
     )]
     StartOfRange(String),
-    /// The format exists, but not here.
-    #[error(
-        "`{0}`: this version does not write `.{1}` reports; it writes .json, .jsonl, .csv and .prom"
-    )]
-    NotWritten(String, &'static str),
     /// The extension says nothing.
     #[error(
         "`{0}` does not end in a report's extension; \
-         name it .json, .jsonl, .csv or .prom"
+         name it .html, .md, .csv, .json, .jsonl or .prom"
     )]
     UnknownExtension(String),
     /// The name after `--output-format` says nothing.
-    #[error("`{0}` is no output format; there are json, jsonl and csv")]
+    #[error("`{0}` is no output format; there are html, md, csv, json and jsonl")]
     UnknownFormat(String),
     /// Standard output has no extension.
-    #[error("`-o -` needs `--output-format json`, `jsonl` or `csv`")]
+    #[error("`-o -` needs `--output-format html`, `md`, `csv`, `json` or `jsonl`")]
     FormatMissing,
 }
 
@@ -61,8 +60,8 @@ impl ReportFormat {
             "json" => Ok(Self::Json),
             "jsonl" => Ok(Self::Jsonl),
             "csv" => Ok(Self::Csv),
-            "md" => Err(TargetError::NotWritten(shown, "md")),
-            "html" => Err(TargetError::NotWritten(shown, "html")),
+            "html" | "htm" => Ok(Self::Html),
+            "md" => Ok(Self::Markdown),
             "prom" => Ok(Self::Prom),
             _ if is_start_of_range(&shown) => Err(TargetError::StartOfRange(shown)),
             _ => Err(TargetError::UnknownExtension(shown)),
@@ -75,6 +74,8 @@ impl ReportFormat {
             Self::Json => "json",
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
+            Self::Html => "html",
+            Self::Markdown => "md",
             Self::Prom => "prom",
         }
     }
@@ -88,6 +89,8 @@ impl FromStr for ReportFormat {
             "json" => Ok(Self::Json),
             "jsonl" => Ok(Self::Jsonl),
             "csv" => Ok(Self::Csv),
+            "html" => Ok(Self::Html),
+            "md" => Ok(Self::Markdown),
             _ => Err(TargetError::UnknownFormat(name.to_owned())),
         }
     }
@@ -136,12 +139,8 @@ mod tests {
         assert_eq!(of("a/b.json"), Ok(ReportFormat::Json));
         assert_eq!(of("b.JSONL"), Ok(ReportFormat::Jsonl));
         assert_eq!(of("2026.01.15.csv"), Ok(ReportFormat::Csv));
-        for name in ["x.md", "x.html"] {
-            assert!(
-                matches!(of(name), Err(TargetError::NotWritten(..))),
-                "{name}"
-            );
-        }
+        assert_eq!(of("b.HTML"), Ok(ReportFormat::Html));
+        assert_eq!(of("b.md"), Ok(ReportFormat::Markdown));
         for name in ["x", "x.txt", "csv", ".csv", "x.csv.gz", "x.", ""] {
             assert!(
                 matches!(of(name), Err(TargetError::UnknownExtension(_))),

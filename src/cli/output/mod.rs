@@ -30,8 +30,8 @@ pub struct OutputFlags {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct RenderFlags {
-    /// Write a report with every group, by its extension `.csv`, `.json` or `.jsonl`, or
-    /// metrics for Prometheus, `.prom`; `-` for
+    /// Write a report, by its extension: `.csv`, `.json` or `.jsonl` with every group, `.html` to
+    /// look at, `.md` for a pull request or a channel, `.prom` with metrics for Prometheus; `-` for
     /// standard output (repeatable)
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
         allow_negative_numbers = true)]
@@ -78,12 +78,18 @@ pub enum OutputFormatFlag {
     /// Comma-separated cells.
     #[value(help = None)]
     Csv,
+    /// One page for a browser.
+    #[value(help = None)]
+    Html,
     /// One JSON document.
     #[value(help = None)]
     Json,
     /// One JSON document a line.
     #[value(help = None)]
     Jsonl,
+    /// A summary in Markdown.
+    #[value(help = None)]
+    Md,
 }
 
 /// Values of `--rows`.

@@ -116,11 +116,14 @@ pub fn demo(flags: &DemoFlags, context: RunContext<'_>) -> DemoCommand {
     }
 }
 
-/// CSV and metrics have no place for evidence, and the report for people has that of the causes.
+/// The other formats have no place for the evidence of each record; those for people have that of
+/// the causes.
 fn shows_evidence(format: ReportFormat) -> bool {
     match format {
         ReportFormat::Json | ReportFormat::Jsonl => true,
-        ReportFormat::Csv | ReportFormat::Prom => false,
+        ReportFormat::Csv | ReportFormat::Html | ReportFormat::Markdown | ReportFormat::Prom => {
+            false
+        }
     }
 }
 

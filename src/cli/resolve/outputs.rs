@@ -57,10 +57,12 @@ pub fn redaction(
 fn standard_output_format(flag: Option<OutputFormatFlag>) -> Result<ReportFormat, UsageError> {
     match flag {
         Some(OutputFormatFlag::Csv) => Ok(ReportFormat::Csv),
+        Some(OutputFormatFlag::Html) => Ok(ReportFormat::Html),
         Some(OutputFormatFlag::Json) => Ok(ReportFormat::Json),
         Some(OutputFormatFlag::Jsonl) => Ok(ReportFormat::Jsonl),
+        Some(OutputFormatFlag::Md) => Ok(ReportFormat::Markdown),
         None => Err(UsageError::new("`-o -` does not say the format")
-            .hint("add --output-format csv, json or jsonl")),
+            .hint("add --output-format html, md, csv, json or jsonl")),
     }
 }
 
@@ -68,9 +70,11 @@ fn file_request(path: &Path) -> Result<OutputRequest, UsageError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy();
     let format = match extension.to_ascii_lowercase().as_str() {
         "csv" => ReportFormat::Csv,
+        "html" | "htm" => ReportFormat::Html,
         "json" => ReportFormat::Json,
         "jsonl" => ReportFormat::Jsonl,
         "prom" => ReportFormat::Prom,
+        "md" => ReportFormat::Markdown,
         _ => return Err(unknown_extension(&path.to_string_lossy(), &extension)),
     };
     Ok(OutputRequest {
@@ -94,7 +98,8 @@ fn unknown_extension(text: &str, extension: &str) -> UsageError {
     } else {
         format!("`.{extension}` is no format of a report")
     };
-    UsageError::new(message).hint("name a file that ends in .csv, .json, .jsonl or .prom")
+    UsageError::new(message)
+        .hint("name a file that ends in .html, .md, .csv, .json, .jsonl or .prom")
 }
 
 #[cfg(test)]
@@ -130,6 +135,8 @@ mod tests {
             (OutputFormatFlag::Csv, ReportFormat::Csv),
             (OutputFormatFlag::Json, ReportFormat::Json),
             (OutputFormatFlag::Jsonl, ReportFormat::Jsonl),
+            (OutputFormatFlag::Html, ReportFormat::Html),
+            (OutputFormatFlag::Md, ReportFormat::Markdown),
         ] {
             let requests = outputs(&["-", "a.csv"], Some(flag)).unwrap();
             assert_eq!(requests[0], OutputRequest { path: None, format });

@@ -67,7 +67,8 @@ fn more(screen: &mut Screen, count: usize) {
     }
 }
 
-fn read_parts(report: &ReportHead<'_>) -> String {
+/// Returns how much was read of what was asked for.
+pub(in crate::report) fn read_parts(report: &ReportHead<'_>) -> String {
     let coverage = report.coverage;
     let mut parts = Vec::new();
     if !coverage.partitions.is_empty() {
@@ -139,6 +140,14 @@ fn details(screen: &mut Screen, report: &ReportHead<'_>) {
         screen.below(&format!("{}: {}", detail.place, detail.text()));
     }
     more(screen, details.count());
+}
+
+/// Returns what is missing, one text each, of which `limit` at most, and how many there are more.
+pub(in crate::report) fn missing_texts(coverage: &Coverage, limit: usize) -> (Vec<String>, usize) {
+    let mut details = missing(coverage);
+    let first = details.by_ref().take(limit);
+    let texts = first.map(|detail| format!("{}: {}", detail.place, detail.text()));
+    (texts.collect(), details.count())
 }
 
 struct Detail {

@@ -1,4 +1,4 @@
-//! Text from records, topics and file names, made harmless for a terminal.
+//! Text from records, topics and file names, made harmless for a screen.
 
 use std::fmt::Write;
 
@@ -7,12 +7,12 @@ const MOST_CHARACTERS: usize = 1000;
 
 /// Returns the text with all that a terminal obeys, or that hides or reorders text, written out;
 /// of a text without end the start.
-pub(super) fn visible(text: &str) -> String {
+pub(in crate::report) fn visible(text: &str) -> String {
     visible_start(text, MOST_CHARACTERS)
 }
 
 /// Returns the start of a text that may be very long, for a place of `width` columns.
-pub(super) fn visible_start(text: &str, width: usize) -> String {
+pub(in crate::report) fn visible_start(text: &str, width: usize) -> String {
     let mut chars = text.chars();
     let mut shown = String::new();
     for character in chars.by_ref().take(width) {

@@ -1,12 +1,12 @@
 //! The report for people: the first screen, then the largest groups, within the given width.
 
 mod causes;
-mod coverage_lines;
+pub(super) mod coverage_lines;
 mod diff;
-mod escape;
+pub(super) mod escape;
 pub mod explain;
 mod layout;
-mod numbers;
+pub(super) mod numbers;
 mod opening;
 pub mod presets;
 mod sparkline;

@@ -4,12 +4,12 @@ use crate::report::timestamp_text::rfc3339;
 use crate::report::timestamp_text::utc;
 
 /// Returns the number with commas between thousands.
-pub(super) fn grouped(number: impl Into<i128>) -> String {
+pub(in crate::report) fn grouped(number: impl Into<i128>) -> String {
     grouped_decimal(&number.into().to_string())
 }
 
 /// Returns a plain decimal with commas between thousands; other text as it is.
-pub(super) fn grouped_decimal(decimal: &str) -> String {
+pub(in crate::report) fn grouped_decimal(decimal: &str) -> String {
     let unsigned = decimal.strip_prefix('-').unwrap_or(decimal);
     let (whole, fraction) = match unsigned.split_once('.') {
         Some((whole, fraction)) => (whole, Some(fraction)),
@@ -36,23 +36,23 @@ pub(super) fn grouped_decimal(decimal: &str) -> String {
 }
 
 /// Returns a count with its noun, in the plural where needed.
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(in crate::report) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count))
 }
 
 /// Returns date and time of day in UTC, to the second.
-pub(super) fn date_and_time(millis: i64) -> String {
+pub(in crate::report) fn date_and_time(millis: i64) -> String {
     formatted(millis, "%Y-%m-%d %H:%M:%S")
 }
 
 /// Returns the time of day in UTC, to the second.
-pub(super) fn time_of_day(millis: i64) -> String {
+pub(in crate::report) fn time_of_day(millis: i64) -> String {
     formatted(millis, "%H:%M:%S")
 }
 
 /// Returns the moment in UTC in a format of chrono.
-pub(super) fn formatted(millis: i64, format: &str) -> String {
+pub(in crate::report) fn formatted(millis: i64, format: &str) -> String {
     match utc(millis) {
         Some(time) => time.format(format).to_string(),
         None => rfc3339(millis),
@@ -60,13 +60,13 @@ pub(super) fn formatted(millis: i64, format: &str) -> String {
 }
 
 /// Returns whether both moments lie in one UTC day.
-pub(super) fn is_same_day(a_millis: i64, b_millis: i64) -> bool {
+pub(in crate::report) fn is_same_day(a_millis: i64, b_millis: i64) -> bool {
     const DAY_MILLIS: i64 = 86_400_000;
     a_millis.div_euclid(DAY_MILLIS) == b_millis.div_euclid(DAY_MILLIS)
 }
 
 /// Returns `first to last UTC`, the date of the last only where it differs.
-pub(super) fn from_to(first_millis: i64, last_millis: i64) -> String {
+pub(in crate::report) fn from_to(first_millis: i64, last_millis: i64) -> String {
     let last = if is_same_day(first_millis, last_millis) {
         time_of_day(last_millis)
     } else {
@@ -76,7 +76,7 @@ pub(super) fn from_to(first_millis: i64, last_millis: i64) -> String {
 }
 
 /// Returns a duration in its two largest units.
-pub(super) fn duration(millis: i64) -> String {
+pub(in crate::report) fn duration(millis: i64) -> String {
     let seconds = millis / 1000;
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     if millis < 0 {

@@ -1,23 +1,19 @@
 //! The first lines: the verdict, the range, what is at risk, why and since when.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
 use crate::finding::AmountTotal;
 use crate::finding::AuditHeader;
 use crate::finding::AuditSummary;
 use crate::finding::Episode;
 use crate::finding::TimeSpan;
-use crate::finding::Verdict;
-use crate::record::FieldPath;
 use crate::report::ReportHead;
-use crate::report::csv::without_normalizers;
+use crate::report::answer::{grouped_length, range_text, short_field, verdict_text};
 use crate::report::terminal::causes;
 use crate::report::terminal::escape::visible;
 use crate::report::terminal::layout::LABEL_WIDTH;
 use crate::report::terminal::layout::Screen;
 use crate::report::terminal::numbers::counted;
-use crate::report::terminal::numbers::date_and_time;
 use crate::report::terminal::numbers::duration;
 use crate::report::terminal::numbers::formatted;
 use crate::report::terminal::numbers::from_to;
@@ -35,88 +31,17 @@ const CURRENCIES_NAMED: usize = 5;
 
 /// Adds the answer in one line.
 pub(super) fn verdict(screen: &mut Screen, report: &ReportHead<'_>) {
-    let summary = report.summary;
-    let by = by_label(report.header);
-    let keys = grouped(summary.distinct_keys);
-    let within = report.header.within_millis.map(duration);
-    let (word, text) = match (summary.verdict, within) {
-        (Verdict::Duplicates, None) => {
-            let groups = grouped(summary.groups);
-            let extra = counted(summary.extra_records, "extra record");
-            let text = format!("{groups} of {keys} {by} came more than once: {extra}");
-            ("DUPLICATES", text)
-        }
-        (Verdict::Duplicates, Some(within)) => {
-            let groups = counted(summary.groups, "group");
-            let extra = counted(summary.extra_records, "extra record");
-            let text = format!("{groups} of the same {by} within {within}, {keys} in all: {extra}");
-            ("DUPLICATES", text)
-        }
-        (Verdict::Clean, None) => ("CLEAN", format!("{keys} {by}, none more than once")),
-        (Verdict::Clean, Some(within)) => {
-            let text = format!("{keys} {by}, none more than once within {within}");
-            ("CLEAN", text)
-        }
-        (Verdict::Incomplete, _) => {
-            let text = format!("{keys} {by}, none more than once in what was read: not all was");
-            ("INCOMPLETE", text)
-        }
-    };
+    let (word, text) = verdict_text(report);
     screen.labelled(word, &text);
-}
-
-fn by_label(header: &AuditHeader) -> String {
-    // A list of places to look says less than the name that was typed for it.
-    let has_places = header.by.iter().any(|field| field.contains("//"));
-    if let Some(preset) = header.preset.as_ref().filter(|_| has_places) {
-        return format!("{} identities", visible(preset));
-    }
-    let fields: Vec<String> = header.by.iter().map(|field| short_field(field)).collect();
-    fields.join(" + ")
-}
-
-fn short_field(field: &str) -> String {
-    let path = without_normalizers(field);
-    // The places to look instead are listed elsewhere.
-    if let Some((first, _)) = path.split_once("//") {
-        return format!("{}//…", short_field(first));
-    }
-    visible(&FieldPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.short()))
 }
 
 /// Adds what was looked at.
 pub(super) fn range(screen: &mut Screen, report: &ReportHead<'_>) {
-    let header = report.header;
-    let mut parts = sources(report);
-    match (header.from_millis, header.to_millis) {
-        (Some(from), Some(to)) => parts.push(from_to(from, to)),
-        (Some(from), None) => parts.push(format!("from {} UTC", date_and_time(from))),
-        (None, Some(to)) => parts.push(format!("before {} UTC", date_and_time(to))),
-        // What was asked for in offsets is said in offsets.
-        (None, None) if header.offset_range.is_some() => {}
-        (None, None) => {
-            if let Some(span) = report.summary.audited_span {
-                parts.push(from_to(span.first_millis, span.last_millis));
-            }
-        }
+    let text = range_text(report);
+    if !text.is_empty() {
+        screen.labelled("RANGE", &text);
     }
-    parts.extend(header.offset_range.clone());
-    let types: Vec<_> = report
-        .summary
-        .timestamp_types
-        .iter()
-        .filter_map(|by| by.name())
-        .collect();
-    if !types.is_empty() {
-        parts.push(format!("by {}", types.join(" and ")));
-    }
-    if !report.coverage.partitions.is_empty() {
-        parts.push(header.isolation.to_owned());
-    }
-    if !parts.is_empty() {
-        screen.labelled("RANGE", &parts.join(", "));
-    }
-    preset(screen, header);
+    preset(screen, report.header);
 }
 
 /// Adds which preset was used, and what its fields are in this scan.
@@ -136,36 +61,6 @@ fn preset(screen: &mut Screen, header: &AuditHeader) {
         text.push_str(&duration(within));
     }
     screen.labelled("PRESET", &text);
-}
-
-fn sources(report: &ReportHead<'_>) -> Vec<String> {
-    const NAMED: usize = 3;
-    let partitions = report.coverage.partitions.iter();
-    let topics: BTreeSet<&str> = partitions
-        .map(|read| &*read.topic_partition.topic)
-        .collect();
-    let mut parts: Vec<String> = topics
-        .iter()
-        .take(NAMED)
-        .map(|topic| visible(topic))
-        .collect();
-    if topics.len() > NAMED {
-        parts.push(format!(
-            "{} topics more",
-            grouped_length(topics.len() - NAMED)
-        ));
-    }
-    match report.coverage.files.as_slice() {
-        [] => {}
-        [file] if file.path == "-" => parts.push("standard input".to_owned()),
-        [file] => parts.push(visible(&file.path)),
-        files => parts.push(format!("{} files", grouped_length(files.len()))),
-    }
-    parts
-}
-
-fn grouped_length(length: usize) -> String {
-    grouped(u64::try_from(length).unwrap_or(u64::MAX))
 }
 
 /// Adds what the duplicates come to.
