@@ -2,6 +2,7 @@
 //!
 //! | module | what it shows |
 //! |---|---|
+//! | `browser` | HTML reports in a real browser: seen, sorted, unfolded, and nothing runs |
 //! | `cases` | every folder of `fixtures/cases` |
 //! | `configuration` | files of audits, their JSON Schema, and units that run them nightly |
 //! | `demo` | the demo finds the duplicates that it made |
@@ -34,6 +35,7 @@
 
 #[expect(dead_code, reason = "tests of single modules use the rest")]
 mod batch_encoder;
+mod browser;
 mod cases;
 mod configuration;
 #[cfg(feature = "kafka")]
