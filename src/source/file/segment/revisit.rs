@@ -82,19 +82,13 @@ impl<'a> SegmentRevisitor<'a> {
         let payload = self.bytes.get(payload).unwrap_or_default();
         let batch = RecordBatch::from_parts(header, payload);
         let topic_partition = name(self.topic_partition.as_ref(), block);
-        let first_slot = block.slots.len();
-        let decoded = self
+        let picked = self
             .decoder
-            .decode_into(&batch, &(offset..end), topic_partition, block);
-        if decoded.is_ok() {
-            if let Some(stamp) = block.batches.last_mut() {
-                stamp.is_aborted = Some(self.transactions.fate(&header.stamp) == Fate::Aborted);
-            }
-            let mut index = 0;
-            block.slots.retain(|slot| {
-                index += 1;
-                index <= first_slot || wanted.binary_search(&slot.position).is_ok()
-            });
+            .pick_into(&batch, wanted, topic_partition, block);
+        if picked.is_ok()
+            && let Some(stamp) = block.batches.last_mut()
+        {
+            stamp.is_aborted = Some(self.transactions.fate(&header.stamp) == Fate::Aborted);
         }
         Ok(count.max(1))
     }

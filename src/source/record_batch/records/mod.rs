@@ -1,5 +1,7 @@
 //! Unpacks the records of a batch into a block: one buffer, one slot a record, no allocation.
 
+mod pick;
+
 use std::ops::Range;
 
 use crate::record::{BatchStamp, RecordBlock, RecordDefect, RecordSlot, Span, TimestampType};
@@ -33,6 +35,8 @@ pub struct Decoded {
 pub struct RecordDecoder {
     unpacker: Unpacker,
     unpacked_bytes_max: usize,
+    /// What the last batch held that single records were picked from.
+    unpacked: Vec<u8>,
 }
 
 impl RecordDecoder {
@@ -41,6 +45,7 @@ impl RecordDecoder {
         Self {
             unpacker: Unpacker::default(),
             unpacked_bytes_max: unpacked_bytes_max.min(UNPACKED_BYTES_MAX),
+            unpacked: Vec::new(),
         }
     }
 
@@ -163,13 +168,7 @@ fn append_records(
         let record = cursor.take(length).ok_or_else(damaged)?;
         let parts = Parts::take(record, end - cursor.remaining()).ok_or_else(damaged)?;
         let offset = base_offset + i64::from(parts.offset_delta);
-        let millis = match header.timestamp_type {
-            TimestampType::LogAppendTime => Some(header.max_timestamp),
-            TimestampType::CreateTime | TimestampType::Unrecorded => {
-                header.base_timestamp.checked_add(parts.timestamp_delta)
-            }
-        };
-        let millis = millis.ok_or_else(damaged)?;
+        let millis = millis_of(header, &parts).ok_or_else(damaged)?;
         if offset < floor || offset > header.stamp.last_offset {
             return Err(damaged());
         }
@@ -183,6 +182,17 @@ fn append_records(
     match cursor.remaining() {
         0 => Ok(()),
         left => Err(DamageReason::TrailingBytes(left)),
+    }
+}
+
+/// Returns the timestamp of a record; nothing where there can be no such time.
+#[inline]
+fn millis_of(header: &BatchHeader, parts: &Parts) -> Option<i64> {
+    match header.timestamp_type {
+        TimestampType::LogAppendTime => Some(header.max_timestamp),
+        TimestampType::CreateTime | TimestampType::Unrecorded => {
+            header.base_timestamp.checked_add(parts.timestamp_delta)
+        }
     }
 }
 
