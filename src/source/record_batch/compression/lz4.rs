@@ -7,6 +7,8 @@ use super::UnpackError;
 
 const FRAME_MAGIC: u32 = 0x184D_2204;
 const IS_STORED: u32 = 1 << 31;
+/// A packed block of at least this part of what it may unpack to is taken for one that fills it.
+const LARGE_BLOCK_PART: usize = 16;
 /// How far back a block that is linked to its predecessors may refer.
 const WINDOW_BYTES: usize = 64 << 10;
 
@@ -52,9 +54,6 @@ impl Lz4Frames {
         bytes: &mut Vec<u8>,
     ) -> Result<(), UnpackError> {
         let start = bytes.len();
-        if self.block.len() < frame.block_bytes_max {
-            self.block.resize(frame.block_bytes_max, 0);
-        }
         loop {
             let header = take_u32(rest)?;
             if header == 0 {
@@ -71,13 +70,7 @@ impl Lz4Frames {
                 bytes.extend_from_slice(block);
                 continue;
             }
-            let window = bytes.len().saturating_sub(WINDOW_BYTES).max(start);
-            let dictionary = bytes.get(window..).filter(|_| frame.is_linked);
-            let unpacked = self.unpack_block(frame, block, dictionary)?;
-            if unpacked.len() > end - bytes.len() {
-                return Err(UnpackError::TooLarge);
-            }
-            bytes.extend_from_slice(unpacked);
+            self.unpack_block(frame, block, (start, end), bytes)?;
         }
         if frame.has_content_checksum {
             let content = bytes.get(start..).unwrap_or_default();
@@ -88,24 +81,51 @@ impl Lz4Frames {
         Ok(())
     }
 
+    /// Appends what a block holds to `bytes`, whose frame starts at `start`, up to `end`.
     fn unpack_block(
         &mut self,
         frame: &Frame,
         block: &[u8],
-        dictionary: Option<&[u8]>,
-    ) -> Result<&[u8], UnpackError> {
-        let damaged = |error: DecompressError| UnpackError::Damaged(format!("lz4: {error}"));
-        let target = self
-            .block
-            .get_mut(..frame.block_bytes_max)
-            .unwrap_or_default();
-        let written = match dictionary {
-            Some(dictionary) => decompress_into_with_dict(block, target, dictionary),
-            None => decompress_into(block, target),
-        };
-        let written = written.map_err(damaged)?;
-        Ok(self.block.get(..written).unwrap_or_default())
+        (start, end): (usize, usize),
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), UnpackError> {
+        let kept = bytes.len();
+        let window = kept.saturating_sub(WINDOW_BYTES).max(start);
+        let is_large = block.len() >= frame.block_bytes_max / LARGE_BLOCK_PART;
+        if is_large {
+            // To fill the room with zeros costs less than to copy what is unpacked.
+            bytes.resize(kept + frame.block_bytes_max, 0);
+            let (before, target) = bytes.split_at_mut(kept);
+            let dictionary = before.get(window..).filter(|_| frame.is_linked);
+            let written = unpack_into(block, target, dictionary);
+            bytes.truncate(kept + written.as_ref().map_or(0, |&written| written));
+            written?;
+        } else {
+            if self.block.len() < frame.block_bytes_max {
+                self.block.resize(frame.block_bytes_max, 0);
+            }
+            let target = self.block.get_mut(..frame.block_bytes_max);
+            let dictionary = bytes.get(window..).filter(|_| frame.is_linked);
+            let written = unpack_into(block, target.unwrap_or_default(), dictionary)?;
+            bytes.extend_from_slice(self.block.get(..written).unwrap_or_default());
+        }
+        if bytes.len() > end {
+            return Err(UnpackError::TooLarge);
+        }
+        Ok(())
     }
+}
+
+fn unpack_into(
+    block: &[u8],
+    target: &mut [u8],
+    dictionary: Option<&[u8]>,
+) -> Result<usize, UnpackError> {
+    let written = match dictionary {
+        Some(dictionary) => decompress_into_with_dict(block, target, dictionary),
+        None => decompress_into(block, target),
+    };
+    written.map_err(|error: DecompressError| UnpackError::Damaged(format!("lz4: {error}")))
 }
 
 fn take_descriptor(rest: &mut &[u8], is_checked: bool) -> Result<Frame, UnpackError> {
