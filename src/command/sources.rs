@@ -200,6 +200,7 @@ pub(super) fn kafka_spec(
     let stall_millis = u64::try_from(request.stall_timeout_millis).unwrap_or_default();
     spec.stall_timeout = Duration::from_millis(stall_millis);
     spec.limit_memory(scan.plan.memory_bytes);
+    spec.threads = scan.plan.threads;
     if let Some(rate) = request.max_rate_bytes {
         spec.limit_rate(rate);
     }

@@ -1,10 +1,12 @@
 //! The seam between what is decided about a scan and the client that talks to the brokers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::finding::OffsetGap;
 use crate::record::{RecordBlock, TopicPartition};
 use crate::source::kafka::KafkaError;
+use crate::source::kafka::KeptBatches;
 
 /// What `ListOffsets` is asked for the first offset of a log by.
 pub(super) const EARLIEST: i64 = -2;
@@ -183,6 +185,12 @@ pub trait ClusterClient: Send {
     /// partition at once, slots with position, offset, timestamp, key, value, headers, batch
     /// stamp if known, and topic partition. The caller sets the block's split.
     fn poll(&mut self, wait: Duration, block: &mut RecordBlock) -> Result<ClientEvent, KafkaError>;
+
+    /// Returns the record batches that were kept while they were read, where the client does so;
+    /// from now on it keeps no more.
+    fn end_keeping(&mut self) -> Option<Arc<KeptBatches>> {
+        None
+    }
 
     /// Returns whether a producer's transactional record is known to be aborted, by a marker that
     /// was read; false where the client cannot tell.

@@ -6,6 +6,7 @@ pub mod demo_cluster;
 pub mod error;
 pub mod estimate;
 pub mod freeze;
+mod kept;
 #[cfg(feature = "kafka")]
 pub mod librdkafka;
 pub mod properties;
@@ -23,6 +24,7 @@ pub use client::{
 #[cfg(feature = "kafka")]
 pub use demo_cluster::{CountedRecords, DEMO_RECORDS, DEMO_TOPIC, LostAckCluster};
 pub use error::KafkaError;
+pub use kept::KeptBatches;
 #[cfg(feature = "kafka")]
 pub use librdkafka::LibrdkafkaClient;
 pub use properties::{Properties, PropertyError};

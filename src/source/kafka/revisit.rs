@@ -1,14 +1,16 @@
 //! Reads single offsets of a partition again, close ones in one go.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::record::{Payload, RecordBlock, RecordSlot, RecordView, Span, SplitId};
 use crate::source::kafka::ClientEvent;
 use crate::source::kafka::FaultKind;
 use crate::source::kafka::KafkaError;
+use crate::source::kafka::KeptBatches;
 use crate::source::kafka::scan::engine::Engine;
 use crate::source::kafka::source::KafkaSource;
-use crate::source::{ReadError, RecordRevisitor};
+use crate::source::{ReadError, RecordRevisitor, RecordSource};
 
 /// Offsets further ahead than this are read by a seek: as many as are read in the time of one.
 const NEAR_OFFSETS: u64 = 20_000;
@@ -19,6 +21,9 @@ const BLOCK_BYTES: usize = 1 << 20;
 /// How often damage on the way is gone round before a record comes.
 const DETOUR_LIMIT: u32 = 8;
 
+/// Longest wait for the bounds of the log.
+const BOUNDS_WAIT: Duration = Duration::from_secs(3);
+
 /// Longest wait for one event.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 
@@ -28,6 +33,8 @@ pub(super) struct KafkaRevisitor<'a> {
     split: SplitId,
     partition: usize,
     patience: Duration,
+    kept: Option<Arc<KeptBatches>>,
+    threads: usize,
     /// Records that came last, and how many of them are passed.
     scratch: RecordBlock,
     passed: usize,
@@ -35,6 +42,8 @@ pub(super) struct KafkaRevisitor<'a> {
     reads_from: Option<u64>,
     /// Detours around damage since the last record.
     detours: u32,
+    /// Where the log begins, once that was asked.
+    log_start: u64,
     /// Whether the partition fell silent; then nothing more is waited for.
     is_silent: bool,
     /// When the client last told anything of the partition, or will after a throttling.
@@ -44,6 +53,11 @@ pub(super) struct KafkaRevisitor<'a> {
 impl RecordRevisitor for KafkaRevisitor<'_> {
     fn fetch(&mut self, positions: &[u64], block: &mut RecordBlock) -> Result<usize, ReadError> {
         block.clear(self.split);
+        let kept = self.read_kept(positions, block);
+        if kept > 0 {
+            return Ok(kept);
+        }
+        let positions = self.not_kept(positions);
         if self.is_silent {
             return Ok(positions.len());
         }
@@ -75,6 +89,9 @@ impl RecordRevisitor for KafkaRevisitor<'_> {
             if self.poll(&mut engine)? {
                 self.last_event = Instant::now();
                 rest = self.take_wanted(rest, block);
+            } else if self.log_start > next {
+                let gone = rest.partition_point(|&position| position < self.log_start);
+                (_, rest) = rest.split_at(gone);
             } else if self.reads_from.is_none() && !(1..=DETOUR_LIMIT).contains(&self.detours) {
                 // The log ends here, or cannot be read here: what is wanted is not there.
                 rest = &[];
@@ -113,22 +130,42 @@ impl RecordRevisitor for KafkaRevisitor<'_> {
 impl<'a> KafkaRevisitor<'a> {
     pub(super) fn new(
         source: &'a KafkaSource,
-        split: SplitId,
-        partition: usize,
+        (split, partition): (SplitId, usize),
         patience: Duration,
+        (kept, threads): (Option<Arc<KeptBatches>>, usize),
     ) -> Self {
         Self {
             source,
             split,
             partition,
             patience,
+            kept,
+            threads,
             scratch: RecordBlock::default(),
             passed: 0,
             reads_from: None,
             detours: 0,
+            log_start: 0,
             is_silent: false,
             last_event: Instant::now(),
         }
+    }
+
+    /// Reads what the first pass has kept of the first of `positions`; returns how many are dealt
+    /// with.
+    fn read_kept(&self, positions: &[u64], block: &mut RecordBlock) -> usize {
+        let name = self.source.topic_partition(self.split);
+        self.kept.as_ref().zip(name).map_or(0, |(kept, name)| {
+            kept.read((self.partition, &name), positions, self.threads, block)
+        })
+    }
+
+    /// Returns the first of `positions` that only the cluster has.
+    fn not_kept<'p>(&self, positions: &'p [u64]) -> &'p [u64] {
+        let kept = self.kept.as_ref();
+        let count = kept.map(|kept| kept.not_kept(self.partition, positions));
+        let first = count.and_then(|count| positions.get(..count));
+        first.unwrap_or(positions)
     }
 
     /// Has the client read where `position` will come soon.
@@ -180,6 +217,9 @@ impl<'a> KafkaRevisitor<'a> {
                 // After such a batch librdkafka may go on at any offset.
                 let is_damage = matches!(kind, FaultKind::CorruptBatch | FaultKind::OutOfRange);
                 self.detours = if is_damage { self.detours + 1 } else { 0 };
+                if kind == FaultKind::OutOfRange {
+                    self.look_for_log_start(engine)?;
+                }
                 Ok(false)
             }
             ClientEvent::Throttled {
@@ -199,6 +239,19 @@ impl<'a> KafkaRevisitor<'a> {
                 Ok(false)
             }
         }
+    }
+
+    /// Asks where the log begins by now: what lies below is gone, and nothing above it for that.
+    fn look_for_log_start(&mut self, engine: &mut Engine) -> Result<(), KafkaError> {
+        let answers = engine.client.log_bounds(&[self.partition], BOUNDS_WAIT);
+        let bounds = match answers {
+            Ok(mut answers) => answers.pop().and_then(Result::ok),
+            Err(KafkaError::Cluster(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let start = bounds.and_then(|bounds| u64::try_from(bounds.log_start_offset).ok());
+        self.log_start = start.unwrap_or(self.log_start);
+        Ok(())
     }
 
     /// Copies wanted records of those that came, and returns the positions that may still come.
@@ -234,6 +287,9 @@ impl<'a> KafkaRevisitor<'a> {
 
 impl Drop for KafkaRevisitor<'_> {
     fn drop(&mut self) {
+        if let Some(kept) = &self.kept {
+            kept.give_up(self.partition, 0);
+        }
         if let Ok(mut engine) = self.source.lock() {
             // What goes wrong here concerns nobody: nothing more is wanted of the partition.
             let _ = engine.client.pause(self.partition);

@@ -34,6 +34,7 @@ pub struct KafkaSource {
     first_split: SplitId,
     stop: StopFlag,
     stall_timeout: Duration,
+    threads: usize,
     engine: Mutex<Engine>,
     offsets_done: AtomicU64,
     offsets_total: u64,
@@ -81,6 +82,7 @@ impl KafkaSource {
             first_split,
             stop,
             stall_timeout: spec.stall_timeout,
+            threads: spec.threads,
             offsets_done: AtomicU64::new(0),
             offsets_total: u64::try_from(total).unwrap_or_default(),
         })
@@ -265,8 +267,12 @@ impl RecordSource for KafkaSource {
             ))
         })?;
         let patience = self.patience_for(partition);
+        let kept = self.lock()?.end_keeping(partition);
         Ok(Box::new(KafkaRevisitor::new(
-            self, split, partition, patience,
+            self,
+            (split, partition),
+            patience,
+            (kept, self.threads),
         )))
     }
 }

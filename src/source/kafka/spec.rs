@@ -18,6 +18,12 @@ pub const STALL_TIMEOUT: Duration = Duration::from_mins(1);
 /// Least limit of what one record batch may unpack to: batches of some records of 20 MB.
 const UNPACKED_BYTES_MIN: u64 = 64 << 20;
 
+/// Memory of an audit that nothing is kept of for the second pass: small audits need all of it.
+const UNKEPT_MEMORY_BYTES: u64 = 64 << 20;
+
+/// Least and most that the client holds fetched and not yet delivered.
+const QUEUE_BYTES: (u64, u64) = (2 << 20, 16 << 20);
+
 /// Highest limit of what one record batch may unpack to: spans within a block have 32 bits.
 pub const UNPACKED_BYTES_MAX: u64 = 1 << 30;
 
@@ -79,17 +85,25 @@ pub struct KafkaSpec {
     pub max_rate_bytes: Option<u64>,
     /// Start of the run, milliseconds since the epoch, where it matters how old something is.
     pub now_millis: Option<i64>,
-    /// Bytes that the client may hold fetched and not yet delivered.
+    /// Bytes that the client may hold fetched and not yet delivered; our own reader asks for half
+    /// as many at once.
     pub queue_bytes: u64,
     /// Bytes that one record batch may unpack to, where the client can keep to it.
     pub unpacked_bytes_max: u64,
+    /// Bytes of record batches, as they came, that the client may keep for the second pass.
+    pub kept_bytes: u64,
+    /// Threads that the second pass may use.
+    pub threads: usize,
 }
 
 impl KafkaSpec {
-    /// Keeps what one record batch may unpack to within a part of the memory, but no lower than
-    /// what the largest records that brokers are set up for take.
+    /// Shares an audit's memory out. The client holds up to a 32nd of it ahead, and up to a quarter
+    /// of what goes beyond a small audit's needs for the second pass. One record batch may unpack
+    /// to a quarter, but to no less than what the largest records that brokers are set up for take.
     pub fn limit_memory(&mut self, bytes: u64) {
         self.unpacked_bytes_max = (bytes / 4).clamp(UNPACKED_BYTES_MIN, UNPACKED_BYTES_MAX);
+        self.kept_bytes = bytes.saturating_sub(UNKEPT_MEMORY_BYTES) / 4;
+        self.queue_bytes = (bytes / 32).clamp(QUEUE_BYTES.0, QUEUE_BYTES.1);
     }
 
     /// Stays below `bytes` a second, and holds no more ahead than comes in a moment.
@@ -127,8 +141,10 @@ impl KafkaSpec {
             reader: Reader::default(),
             max_rate_bytes: None,
             now_millis: None,
-            queue_bytes: 16 << 20,
+            queue_bytes: QUEUE_BYTES.1,
             unpacked_bytes_max: 256 << 20,
+            kept_bytes: 0,
+            threads: 1,
         }
     }
 }
@@ -145,5 +161,17 @@ mod tests {
             spec.unpacked_bytes_max
         });
         assert_eq!(limits, [64 << 20, 256 << 20, 1 << 30]);
+    }
+
+    #[test]
+    fn what_is_held_ahead_and_kept_is_a_part_of_the_memory() {
+        let mut spec = KafkaSpec::new("localhost", vec![]);
+        let shares = [16 << 20, 128 << 20, 4 << 30].map(|memory: u64| {
+            spec.limit_memory(memory);
+            (spec.queue_bytes, spec.kept_bytes)
+        });
+        assert_eq!(shares[0], (2 << 20, 0));
+        assert_eq!(shares[1], (4 << 20, 16 << 20));
+        assert_eq!(shares[2], (16 << 20, 1008 << 20));
     }
 }

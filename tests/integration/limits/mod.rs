@@ -4,6 +4,7 @@
 mod resources;
 mod signals;
 mod targets;
+mod topics;
 
 use std::fmt::Write as _;
 use std::path::Path;

@@ -185,6 +185,15 @@ impl Running {
         self.stderr.listener.is_finished()
     }
 
+    /// Returns the most memory that it has had at once, in KiB; nothing once it has ended.
+    pub(crate) fn peak_kib(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches(" kB").parse().ok()
+    }
+
     /// Waits for its end.
     pub(crate) fn finish(self) -> Outcome {
         self.finish_within(TIMEOUT)

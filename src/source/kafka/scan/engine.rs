@@ -1,5 +1,6 @@
 //! Drives a client by the decisions of the scans: one event in, its consequences out.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::finding::{GapReason, OffsetGap, PartitionCoverage};
@@ -10,6 +11,7 @@ use crate::source::kafka::ClusterClient;
 use crate::source::kafka::FaultKind;
 use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
+use crate::source::kafka::KeptBatches;
 use crate::source::kafka::freeze::{PartitionPlan, PermissionCheck};
 use crate::source::kafka::scan::bounds::{NoBounds, bounds};
 use crate::source::kafka::scan::late_tail::LateTail;
@@ -322,6 +324,22 @@ impl Engine {
     pub(in crate::source::kafka) fn void_of(&self, partition: usize) -> Option<OffsetGap> {
         let void = self.final_states.get(partition)?.void?;
         (void.reason == GapReason::Recreated).then_some(void)
+    }
+
+    /// Returns what was kept for the second pass, of a partition only as far as it counts.
+    pub(in crate::source::kafka) fn end_keeping(
+        &mut self,
+        partition: usize,
+    ) -> Option<Arc<KeptBatches>> {
+        let kept = self.client.end_keeping()?;
+        if let Some(void) = self
+            .final_states
+            .get(partition)
+            .and_then(|state| state.void)
+        {
+            kept.give_up(partition, void.start);
+        }
+        Some(kept)
     }
 
     /// Returns the offset below which records may be of transactions that have ended: the markers

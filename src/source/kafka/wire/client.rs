@@ -12,6 +12,7 @@ use crate::source::kafka::ClientEvent;
 use crate::source::kafka::ClusterClient;
 use crate::source::kafka::KafkaError;
 use crate::source::kafka::KafkaSpec;
+use crate::source::kafka::KeptBatches;
 use crate::source::kafka::LogBounds;
 use crate::source::kafka::NO_ACCESS;
 use crate::source::kafka::PartitionListing;
@@ -43,10 +44,18 @@ impl WireClient {
         let settings = Arc::new(Settings::from_spec(spec)?);
         Ok(Self {
             control: Control::new(Arc::clone(&settings)),
+            shared: Self::unread(&settings),
             settings,
-            shared: Arc::default(),
             partitions: Vec::new(),
             has_watcher: false,
+        })
+    }
+
+    /// Returns the state in which nothing is read.
+    fn unread(settings: &Settings) -> Arc<Shared> {
+        Arc::new(Shared {
+            kept: Arc::new(settings.keep()),
+            ..Shared::default()
         })
     }
 
@@ -198,7 +207,7 @@ impl ClusterClient for WireClient {
 
     fn assign(&mut self, partitions: &[TopicPartition]) -> Result<(), KafkaError> {
         self.shared.close();
-        self.shared = Arc::default();
+        self.shared = Self::unread(&self.settings);
         self.has_watcher = false;
         self.partitions = partitions.to_vec();
         let states = partitions.iter().cloned().map(PartitionState::new);
@@ -313,6 +322,11 @@ impl ClusterClient for WireClient {
 
     fn poll(&mut self, wait: Duration, block: &mut RecordBlock) -> Result<ClientEvent, KafkaError> {
         Ok(self.shared.next_event(wait, block))
+    }
+
+    fn end_keeping(&mut self) -> Option<Arc<KeptBatches>> {
+        self.shared.kept.end();
+        Some(Arc::clone(&self.shared.kept))
     }
 
     fn is_aborted(&self, partition: usize, producer_id: i64, offset: i64) -> bool {

@@ -27,11 +27,13 @@ mod tests {
     use super::scripted_broker::{ScriptedBroker, ScriptedPartition};
     use super::*;
     use crate::finding::{GapReason, OffsetGap};
-    use crate::record::{RecordBlock, SplitId, TopicPartition};
+    use crate::record::{RecordBlock, RecordView, SplitId, TopicPartition};
     use crate::source::kafka::{
-        ClientEvent, ClusterClient, FaultKind, Isolation, KafkaSpec, LogBounds, TopicError,
+        ClientEvent, ClusterClient, FaultKind, Isolation, KafkaSource, KafkaSpec, LogBounds,
+        TopicError,
     };
     use crate::source::record_batch::batch_encoder::{TestBatch, pack};
+    use crate::source::{RecordSource, StopFlag};
 
     const WAIT: Duration = Duration::from_secs(15);
 
@@ -597,5 +599,65 @@ mod tests {
         let mut client = WireClient::new(&KafkaSpec::new(address, vec![])).unwrap();
         let error = client.list_topics(None, WAIT).unwrap_err();
         assert!(error.to_string().contains("HTTP"), "{error}");
+    }
+
+    /// Reads a topic to its end, changes the broker, and reads some records again: returns
+    /// whether each was found, and the fetches of the second reading.
+    fn read_again(
+        kept_bytes: u64,
+        change: impl FnOnce(&mut scripted_broker::Script),
+    ) -> (Vec<u64>, usize) {
+        let partitions = [batches(), batches()].map(ScriptedPartition::of_batches);
+        let broker = ScriptedBroker::start(partitions.to_vec(), 1);
+        let mut spec = spec(&broker, &["fetch.message.max.bytes=300"]);
+        (spec.kept_bytes, spec.threads) = (kept_bytes, 2);
+        spec.stall_timeout = Duration::from_secs(5);
+        let source = KafkaSource::open(&spec, SplitId(4), StopFlag::default()).unwrap();
+        let mut block = RecordBlock::default();
+        let mut records = 0;
+        while source.next_block(&mut block).unwrap() {
+            records += block.slots.len();
+        }
+        assert_eq!(records, 40);
+        let before = broker.fetch_count();
+        broker.change(change);
+        let mut revisitor = source.revisit(SplitId(5)).unwrap();
+        let (mut found, mut rest) = (Vec::new(), [1, 3, 7, 12, 13, 19].as_slice());
+        while !rest.is_empty() {
+            let dealt_with = revisitor.fetch(rest, &mut block).unwrap();
+            found.extend(block.slots.iter().map(|slot| slot.position));
+            let is_value = |view: RecordView<'_>| view.value().bytes().is_some();
+            assert!(block.views().all(is_value));
+            rest = &rest[dealt_with..];
+        }
+        drop(revisitor);
+        (found, broker.fetch_count() - before)
+    }
+
+    #[test]
+    fn what_is_kept_of_the_first_pass_is_not_fetched_again_and_the_rest_is() {
+        let all = vec![1, 3, 7, 12, 13, 19];
+        let (found, fetches) = read_again(1 << 20, |script| script.is_silent = true);
+        assert_eq!((found, fetches), (all.clone(), 0));
+        let (found, fetches) = read_again(0, |_| {});
+        assert!(found == all && fetches > 0, "{found:?} {fetches}");
+        // Room for some batches of twenty.
+        let (found, some) = read_again(2_500, |_| {});
+        assert!(
+            found == all && some > 0 && some < fetches,
+            "{found:?} {some}"
+        );
+    }
+
+    #[test]
+    fn what_is_gone_and_was_not_kept_is_gone() {
+        let retain = |script: &mut scripted_broker::Script| {
+            for partition in &mut script.partitions {
+                partition.log_start_offset = 10;
+                partition.batches.retain(|(first, ..)| *first >= 10);
+            }
+        };
+        assert_eq!(read_again(0, retain).0, [12, 13, 19]);
+        assert_eq!(read_again(1 << 20, retain).0.len(), 6);
     }
 }

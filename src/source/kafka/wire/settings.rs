@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::source::kafka::Isolation;
 use crate::source::kafka::KafkaSpec;
+use crate::source::kafka::KeptBatches;
 use crate::source::kafka::Properties;
 
 use super::connection::TlsSettings;
@@ -106,7 +107,11 @@ pub(super) struct Settings {
     pub(super) partition_bytes_max: i32,
     pub(super) response_bytes_max: usize,
     pub(super) queue_bytes: usize,
+    /// Bytes of a block from which it is handed on.
+    pub(super) block_bytes: usize,
     pub(super) unpacked_bytes_max: usize,
+    /// Bytes of answers to keep for the second pass.
+    kept_bytes_max: usize,
 }
 
 impl Settings {
@@ -144,13 +149,20 @@ impl Settings {
             setup_timeout: millis(properties, "socket.connection.setup.timeout.ms", 10_000)?,
             socket_timeout: millis(properties, "socket.timeout.ms", 30_000)?,
             fetch_wait: millis(properties, "fetch.wait.max.ms", 100)?,
-            fetch_bytes_max: number(properties, "fetch.max.bytes", 8 << 20)?,
-            partition_bytes_max: partition_bytes_max(properties)?,
+            fetch_bytes_max: number(properties, "fetch.max.bytes", part_of(queue_bytes, 2))?,
+            partition_bytes_max: partition_bytes_max(properties, part_of(queue_bytes, 8))?,
+            block_bytes: queue_bytes / 8,
             response_bytes_max: number(properties, "receive.message.max.bytes", 1_u32 << 30)
                 .map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))?,
             queue_bytes,
             unpacked_bytes_max: usize::try_from(spec.unpacked_bytes_max).unwrap_or(usize::MAX),
+            kept_bytes_max: usize::try_from(spec.kept_bytes).unwrap_or(usize::MAX),
         })
+    }
+
+    /// Returns an empty store of what is kept for the second pass.
+    pub(super) fn keep(&self) -> KeptBatches {
+        KeptBatches::new(self.kept_bytes_max, self.unpacked_bytes_max)
     }
 
     /// Returns the isolation level as requests carry it.
@@ -167,8 +179,12 @@ fn client_id(properties: &Properties) -> String {
     properties.get("client.id").unwrap_or(own).to_owned()
 }
 
-fn partition_bytes_max(properties: &Properties) -> Result<i32, WireError> {
-    let otherwise = number(properties, "max.partition.fetch.bytes", 2 << 20)?;
+fn part_of(bytes: usize, part: usize) -> i32 {
+    i32::try_from(bytes / part).unwrap_or(i32::MAX)
+}
+
+fn partition_bytes_max(properties: &Properties, otherwise: i32) -> Result<i32, WireError> {
+    let otherwise = number(properties, "max.partition.fetch.bytes", otherwise)?;
     number(properties, "fetch.message.max.bytes", otherwise)
 }
 

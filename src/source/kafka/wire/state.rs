@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::record::{RecordBlock, RecordSlot, TopicPartition};
 use crate::source::kafka::ClientEvent;
 use crate::source::kafka::FaultKind;
+use crate::source::kafka::KeptBatches;
 use crate::source::record_batch::AbortedSpans;
 
 use super::control::{BrokerAddress, ClusterView};
@@ -140,8 +141,10 @@ pub(super) struct State {
 /// The shared state with its bell: rung whenever something changed.
 #[derive(Default)]
 pub(super) struct Shared {
-    state: Mutex<State>,
-    bell: Condvar,
+    pub(super) state: Mutex<State>,
+    pub(super) bell: Condvar,
+    /// What is read once and wanted again.
+    pub(super) kept: Arc<KeptBatches>,
 }
 
 impl Shared {

@@ -180,16 +180,21 @@ impl Connection {
     }
 
     fn receive_frame(&mut self, silence_max: Duration) -> Result<Bytes, WireError> {
-        let mut frame = std::mem::take(&mut self.spare);
-        frame.clear();
-        self.stream.read(4, silence_max, &mut frame)?;
-        let prefix = frame.first_chunk::<4>().copied().unwrap_or_default();
+        let mut prefix = Vec::with_capacity(4);
+        self.stream.read(4, silence_max, &mut prefix)?;
+        let prefix = prefix.first_chunk::<4>().copied().unwrap_or_default();
         let length = usize::try_from(u32::from_be_bytes(prefix)).unwrap_or(usize::MAX);
         let limit = self.settings.response_bytes_max;
         if length > limit || length < 4 {
             return Err(self.explain_prefix(prefix, length));
         }
-        frame.clear();
+        // An answer may be kept for long: it takes no much larger room than its own.
+        let is_fitting = self.spare.capacity() / 2 <= length;
+        let mut frame = if is_fitting {
+            std::mem::take(&mut self.spare)
+        } else {
+            Vec::new()
+        };
         self.stream.read(length, silence_max, &mut frame)?;
         Ok(Bytes::from(frame))
     }

@@ -3,17 +3,18 @@
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use crate::finding::{GapReason, OffsetGap};
 use crate::record::RecordBlock;
 use crate::record::TopicPartition;
+use crate::source::kafka::kept::KeptBatch;
 use crate::source::kafka::spec::UNPACKED_BYTES_MAX;
+use crate::source::kafka::wire::settings::Settings;
 use crate::source::record_batch::{
     AbortedFilter, AbortedSpans, BatchEvent, BatchHeader, BatchReader, DamageReason, Decoded,
     RecordBatch, RecordDecoder,
 };
-
-/// Bytes of a block from which it is handed on.
-const BLOCK_BYTES: usize = 2 << 20;
 
 /// What a broker's answer holds of one partition.
 pub(super) struct Fetched<'a> {
@@ -28,7 +29,9 @@ pub(super) struct Fetched<'a> {
     pub(super) aborted: AbortedFilter,
     /// What is known of the partition's aborted transactions, where they are read too.
     pub(super) spans: &'a Mutex<AbortedSpans>,
-    pub(super) records: &'a [u8],
+    pub(super) records: &'a Bytes,
+    /// Whether its batches are wanted again.
+    pub(super) is_kept: bool,
 }
 
 /// What came of it.
@@ -60,11 +63,14 @@ pub(super) struct Part {
     pub(super) block: RecordBlock,
     /// What is wrong with batches in it, for people.
     pub(super) damage: Vec<String>,
+    /// Batches that its records are of, where they are wanted again.
+    pub(super) kept: Vec<KeptBatch>,
 }
 
 /// Takes answers apart, one after the other.
 pub(super) struct Deliverer {
     decoder: RecordDecoder,
+    block_bytes: usize,
     filter_aborted: bool,
 }
 
@@ -75,14 +81,16 @@ struct Walk<'a, T: FnMut(Part) -> RecordBlock> {
     topic_partition: u32,
     /// Damage behind which no good batch came yet.
     pending: Option<(Option<Range<i64>>, String)>,
+    block_bytes: usize,
     hand_on: T,
 }
 
 impl Deliverer {
-    /// Returns one for batches of at most `unpacked_bytes_max` bytes.
-    pub(super) fn new(unpacked_bytes_max: usize, filter_aborted: bool) -> Self {
+    /// Returns one that keeps to the limits of `settings`.
+    pub(super) fn new(settings: &Settings, filter_aborted: bool) -> Self {
         Self {
-            decoder: RecordDecoder::new(unpacked_bytes_max),
+            decoder: RecordDecoder::new(settings.unpacked_bytes_max),
+            block_bytes: settings.block_bytes,
             filter_aborted,
         }
     }
@@ -96,7 +104,7 @@ impl Deliverer {
         hand_on: impl FnMut(Part) -> RecordBlock,
     ) -> (Outcome, RecordBlock) {
         let mut aborted = std::mem::take(&mut fetched.aborted);
-        let mut walk = Walk::new(&fetched, block, hand_on);
+        let mut walk = Walk::new(&fetched, (block, self.block_bytes), hand_on);
         let mut leader_epoch = -1;
         let mut incomplete = None;
         for event in BatchReader::new(fetched.records, 0) {
@@ -161,7 +169,11 @@ fn lock(spans: &Mutex<AbortedSpans>) -> MutexGuard<'_, AbortedSpans> {
 }
 
 impl<'a, T: FnMut(Part) -> RecordBlock> Walk<'a, T> {
-    fn new(fetched: &'a Fetched<'a>, block: RecordBlock, hand_on: T) -> Self {
+    fn new(
+        fetched: &'a Fetched<'a>,
+        (block, block_bytes): (RecordBlock, usize),
+        hand_on: T,
+    ) -> Self {
         let mut walk = Self {
             fetched,
             next: fetched.expected,
@@ -170,9 +182,11 @@ impl<'a, T: FnMut(Part) -> RecordBlock> Walk<'a, T> {
                 absent: Vec::new(),
                 block,
                 damage: Vec::new(),
+                kept: Vec::new(),
             },
             topic_partition: 0,
             pending: None,
+            block_bytes,
             hand_on,
         };
         walk.name_topic_partition();
@@ -226,6 +240,7 @@ impl<'a, T: FnMut(Part) -> RecordBlock> Walk<'a, T> {
             Ok(decoded) => {
                 self.reach(decoded.stamp.base_offset);
                 self.account(&decoded);
+                self.keep(batch);
             }
             Err(reason) => {
                 self.reach(batch.header.stamp.base_offset);
@@ -233,8 +248,18 @@ impl<'a, T: FnMut(Part) -> RecordBlock> Walk<'a, T> {
                 self.gap(batch.header.offsets().end, GapReason::Corrupt);
             }
         }
-        if self.part.block.bytes.len() >= BLOCK_BYTES {
+        if self.part.block.bytes.len() >= self.block_bytes {
             self.flush();
+        }
+    }
+
+    fn keep(&mut self, batch: &RecordBatch<'_>) {
+        // The base offset of an old compressed message set is only a lower bound.
+        if self.fetched.is_kept && batch.header.magic == 2 {
+            self.part.kept.push(KeptBatch {
+                header: batch.header,
+                payload: self.fetched.records.slice_ref(batch.payload()),
+            });
         }
     }
 
@@ -298,6 +323,7 @@ impl<'a, T: FnMut(Part) -> RecordBlock> Walk<'a, T> {
             absent: std::mem::take(&mut self.part.absent),
             block: std::mem::take(&mut self.part.block),
             damage: std::mem::take(&mut self.part.damage),
+            kept: std::mem::take(&mut self.part.kept),
         };
         self.part.block = (self.hand_on)(part);
         self.part.next_offset = self.next;

@@ -37,6 +37,8 @@ pub(super) struct Fetcher {
     deliverer: Deliverer,
     /// The partition that was asked for first last time.
     turn: usize,
+    /// Whether the answer at hand is kept for the second pass.
+    is_keeping: bool,
     failures: u32,
     told: Option<String>,
 }
@@ -58,8 +60,9 @@ pub(super) fn ensure(broker: i32, settings: &Arc<Settings>, shared: &Arc<Shared>
         broker,
         settings: Arc::clone(settings),
         shared: Arc::clone(shared),
-        deliverer: Deliverer::new(settings.unpacked_bytes_max, is_committed),
+        deliverer: Deliverer::new(settings, is_committed),
         turn: 0,
+        is_keeping: false,
         failures: 0,
         told: None,
     };
@@ -180,6 +183,7 @@ impl Fetcher {
                     in_flight = Some(self.send(&mut connection, next)?);
                 }
             }
+            self.is_keeping = self.shared.kept.make_room(bytes.len());
             self.take_response(&current, &response, throttling.is_some());
             drop(response);
             connection.recycle(bytes);
@@ -312,6 +316,7 @@ impl Fetcher {
         let topic_partition = partition.topic_partition.clone();
         let (end, spans) = (partition.end, Arc::clone(&partition.aborted_spans));
         drop(state);
+        let records = data.records.clone().unwrap_or_default();
         let fetched = Fetched {
             topic_partition: &topic_partition,
             expected: asked.offset,
@@ -320,7 +325,8 @@ impl Fetcher {
             log_start_offset: data.log_start_offset,
             aborted: aborted_filter(data),
             spans: &spans,
-            records: data.records.as_deref().unwrap_or_default(),
+            records: &records,
+            is_kept: self.is_keeping,
         };
         let (shared, queue_bytes) = (Arc::clone(&self.shared), self.settings.queue_bytes);
         let (outcome, block) = self.deliverer.deliver(fetched, block, |part| {
@@ -336,8 +342,11 @@ impl Fetcher {
     }
 }
 
-/// Hands a part on, damage first.
+/// Hands a part on, damage first. Once its records are delivered, they may be wanted again.
 fn hand_on(shared: &Shared, of: (usize, u64), part: Part, queue_bytes: usize) {
+    if shared.lock().is_current(of) {
+        shared.kept.keep(of.0, part.kept);
+    }
     for text in part.damage {
         shared
             .lock()
