@@ -8,6 +8,7 @@ use crate::finding::Fingerprint;
 use crate::finding::NamedCoordinates;
 use crate::index::Seen;
 use crate::record::BatchStamp;
+use crate::record::Payload;
 use crate::record::Timestamp;
 use crate::record::TimestampType;
 use crate::sorted_run::encoding;
@@ -15,6 +16,10 @@ use crate::sorted_run::sort_key;
 
 /// A record of a suspected group, read again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "these are facts of a record that have nothing to do with each other"
+)]
 pub(super) struct Detail {
     /// Canonical dedup key; nothing where the record could not be read again.
     #[serde(with = "encoding::optional_byte_string")]
@@ -51,6 +56,8 @@ pub(super) struct Detail {
     pub(super) amount: AmountText,
     pub(super) currency: Option<String>,
     pub(super) subject: Option<String>,
+    /// Whether it is of a Debezium snapshot, where that is asked.
+    pub(super) is_snapshot: bool,
     /// Whether the record lies in the range, rather than before it as a possible original.
     pub(super) is_in_range: bool,
     /// Which run read it.
@@ -139,6 +146,7 @@ impl Detail {
             amount: self.amount.clone(),
             currency: self.currency.clone(),
             subject: self.subject.clone(),
+            is_snapshot: self.is_snapshot,
             is_in_range: self.is_in_range,
             seen: self.seen,
         }
@@ -187,6 +195,11 @@ impl Detail {
         push_place(self, &mut place);
         place
     }
+}
+
+/// Returns the bytes of a key or value, if it has some.
+pub(super) fn owned(payload: Payload<'_>) -> Option<Vec<u8>> {
+    payload.bytes().map(<[u8]>::to_vec)
 }
 
 /// Appends the order of occurrences: by time, then topic, partition, offset, path, byte offset;

@@ -20,7 +20,7 @@ mod unread;
 
 pub use groups::SortedGroups;
 pub use past::{Past, RememberedRecords};
-pub use plan::{Acceptance, AuditPlan, FieldMapping, TimestampUnit};
+pub use plan::{Acceptance, AuditPlan, ExpectedRepeat, FieldMapping, TimestampUnit};
 pub use progress::{AuditProgress, Phase};
 pub use recall::{RecalledRecord, recall};
 

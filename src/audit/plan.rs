@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 
 use crate::dedup_key::DedupKeySpec;
 use crate::expression::Expression;
+use crate::finding::Cause;
 use crate::impact::ImpactSpec;
 use crate::record::FieldPath;
 use crate::record::Part;
@@ -64,6 +65,31 @@ pub struct Acceptance {
     pub missing_rate: Option<f64>,
 }
 
+/// A rule for what repeats by design; such extra records are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExpectedRepeat {
+    /// Copies of this cause.
+    Cause(Cause),
+    /// Records of a Debezium snapshot: their `op` is `r`.
+    Snapshot,
+    /// Later records of a key in this topic, which is compacted.
+    Compacted(String),
+}
+
+impl ExpectedRepeat {
+    /// Returns the rule's name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Cause(Cause::DeadLetterCopy) => "dead-letter",
+            Self::Cause(Cause::MirrorCopy) => "mirror",
+            Self::Cause(Cause::AbortedTransaction) => "aborted",
+            Self::Cause(cause) => cause.code(),
+            Self::Snapshot => "snapshot",
+            Self::Compacted(_) => "compacted",
+        }
+    }
+}
+
 /// Everything decided before the first byte is read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AuditPlan {
@@ -87,6 +113,8 @@ pub struct AuditPlan {
     pub impact: ImpactSpec,
     /// What is accepted.
     pub acceptance: Acceptance,
+    /// What repeats by design.
+    pub expected: Vec<ExpectedRepeat>,
     /// Whether values are kept for the report.
     pub show_values: bool,
     /// Whether the evidence of each extra record is kept, beside that of its group.
@@ -113,6 +141,7 @@ impl AuditPlan {
             within_millis: None,
             impact: ImpactSpec::default(),
             acceptance: Acceptance::default(),
+            expected: Vec::new(),
             show_values: false,
             show_evidence: false,
             remembers: false,
@@ -185,6 +214,12 @@ impl AuditPlan {
             add_member(path, found)?;
         }
         Some(members)
+    }
+
+    /// Returns where Debezium says what a record is, if a rule asks.
+    pub(super) fn operation_path(&self) -> Option<FieldPath> {
+        let is_asked = self.expected.contains(&ExpectedRepeat::Snapshot);
+        is_asked.then(|| FieldPath::parse("value.op").expect("this is a path"))
     }
 
     /// Returns one `part`-th of the memory.

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditError;
-use crate::audit::detail::{AmountText, Detail};
+use crate::audit::detail::{AmountText, Detail, owned};
 use crate::audit::key_reader::KeyReader;
 use crate::audit::overlap::Excluded;
 use crate::audit::past::Past;
@@ -30,7 +30,6 @@ use crate::index::Seen;
 use crate::index::Suspects;
 use crate::record::FieldPath;
 use crate::record::FieldValue;
-use crate::record::Payload;
 use crate::record::RecordBlock;
 use crate::record::RecordView;
 use crate::record::SplitId;
@@ -269,6 +268,7 @@ pub(super) struct DetailReader<'a> {
     amount: Option<usize>,
     currency: Option<usize>,
     subject: Option<usize>,
+    operation: Option<usize>,
     field_count: usize,
     keys: KeyReader,
     assume_topic: Option<&'a str>,
@@ -288,6 +288,7 @@ impl<'a> DetailReader<'a> {
         let amount = add(&plan.impact.amount);
         let currency = add(&plan.impact.currency);
         let subject = add(&plan.impact.subject);
+        let operation = add(&plan.operation_path());
         Self {
             field_count: paths.len(),
             fields: FieldReader::new(paths),
@@ -295,6 +296,7 @@ impl<'a> DetailReader<'a> {
             amount,
             currency,
             subject,
+            operation,
             keys: KeyReader::new(plan),
             assume_topic: plan.assume_topic.as_deref(),
         }
@@ -350,6 +352,7 @@ impl<'a> DetailReader<'a> {
             amount: amount_text(plan, value_of(self.amount), currency.as_deref()),
             currency,
             subject: value_of(self.subject).and_then(field_string),
+            is_snapshot: value_of(self.operation) == Some(FieldValue::Bytes(b"r")),
             is_in_range: range::place(&plan.range, view) == RangePlace::Inside,
             seen: Seen::Now,
         };
@@ -366,10 +369,6 @@ fn is_aborted(view: RecordView<'_>, source: &dyn RecordSource) -> bool {
             .is_aborted
             .unwrap_or_else(|| source.is_aborted(view.block().split, batch.producer_id, offset))
     })
-}
-
-fn owned(payload: Payload<'_>) -> Option<Vec<u8>> {
-    payload.bytes().map(<[u8]>::to_vec)
 }
 
 pub(super) fn field_string(value: FieldValue<'_>) -> Option<String> {

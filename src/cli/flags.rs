@@ -406,6 +406,7 @@ mod tests {
             "--fail-on",
             "--baseline",
             "--fail-at",
+            "--expect",
             "--notify-command",
             "--stall-timeout",
             "--late",

@@ -42,7 +42,8 @@ Exit codes:
      not exist; nothing was audited
   3  no duplicates in what was read, but coverage is incomplete
   4  the audit failed: broker unreachable or refusing, output not written, internal error
-With --baseline or --fail-at, 1 means new duplicates at or over the threshold, else 0 or 3.
+With --baseline, --expect or --fail-at, 1 means new duplicates at or over the threshold; below
+it the code is 0 or 3.
 --fail-on turns what it leaves out into 0.
 
 Variables:

@@ -167,7 +167,8 @@ impl<'a> Conclusion<'a> {
             }
             majority.add(said, || diagnosis.clone());
             let risk = self.totals.add(&mut totals, &detail, &verdict)?;
-            self.standings.add(&mut standing, risk);
+            self.standings
+                .add(&mut standing, verdict.cause, (&original, &detail), risk);
             let pictures = &mut self.totals.pictures;
             pictures.link(verdict.episode, &original, &detail);
             if number >= found_before {

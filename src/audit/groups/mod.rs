@@ -1,6 +1,7 @@
 //! Details → diagnosed groups in report order, and the totals over them.
 
 mod conclude;
+mod expected;
 mod gather;
 mod group_builder;
 mod reversals;
@@ -82,7 +83,7 @@ pub(super) fn build(
     let marks = BlobSorter::new(spill_dir, plan.memory_share(8));
     let (diagnoses, marks) = conclude::diagnose(gathered.pairs, context, marks)?;
     let mut conclusion = Conclusion::new(plan, spill_dir, (&diagnoses, marks), spool.as_deref());
-    conclusion.standings = Standings::new(known).with_past(plan.remembers);
+    conclusion.standings = Standings::new(known, &plan.expected).with_past(plan.remembers);
     conclusion.take_all(gathered.groups)?;
     let Conclusion {
         totals,

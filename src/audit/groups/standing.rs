@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::audit::AuditError;
+use crate::audit::detail::Detail;
+use crate::audit::groups::expected::rule_of;
 use crate::audit::groups::totals::{Risk, RiskSums};
+use crate::audit::plan::ExpectedRepeat;
+use crate::finding::Cause;
 use crate::finding::{GroupStanding, KnownGroup, KnownGroups, KnownTotal};
 use crate::finding::{Standing, StandingTotal};
 
@@ -13,6 +17,7 @@ pub(super) struct Standings<'a> {
     known: &'a [&'a dyn KnownGroups],
     /// Whether earlier runs may have told of a group.
     has_past: bool,
+    expected: &'a [ExpectedRepeat],
     total: StandingTotal,
     new_sums: RiskSums,
     known_by: BTreeMap<String, (u64, u64)>,
@@ -29,9 +34,10 @@ pub(super) struct GroupStandings {
 }
 
 impl<'a> Standings<'a> {
-    pub(super) fn new(known: &'a [&'a dyn KnownGroups]) -> Self {
+    pub(super) fn new(known: &'a [&'a dyn KnownGroups], expected: &'a [ExpectedRepeat]) -> Self {
         Self {
             known,
+            expected,
             ..Self::default()
         }
     }
@@ -43,7 +49,7 @@ impl<'a> Standings<'a> {
 
     /// Returns whether anything is asked that could have known a group.
     fn is_asked(&self) -> bool {
-        self.has_past || !self.known.is_empty()
+        self.has_past || !self.known.is_empty() || !self.expected.is_empty()
     }
 
     /// Begins a group, `told` of whose records earlier runs have told; of all that knew it, the one
@@ -78,19 +84,27 @@ impl<'a> Standings<'a> {
         Ok(group)
     }
 
-    /// Takes the group's next extra record.
-    pub(super) fn add(&mut self, group: &mut GroupStandings, risk: Option<Risk<'_>>) {
-        match &mut group.known {
-            Some(known) if known.extra_records > 0 => {
-                known.extra_records -= 1;
-                *group.known_by.entry(known.by.to_owned()).or_default() += 1;
-            }
-            Some(_) | None => {
-                group.new_extra += 1;
-                if let Some(risk) = risk {
-                    self.new_sums.add(risk);
-                }
-            }
+    /// Takes the group's next extra record, and what is at risk of it. Whatever knew so many of the
+    /// group counted those too that a rule expects.
+    pub(super) fn add(
+        &mut self,
+        group: &mut GroupStandings,
+        cause: Cause,
+        copies: (&Detail, &Detail),
+        risk: Option<Risk<'_>>,
+    ) {
+        let remembered = group.known.as_mut().filter(|known| known.extra_records > 0);
+        let remembered = remembered.map(|known| {
+            known.extra_records -= 1;
+            known.by
+        });
+        if let Some(by) = rule_of(self.expected, cause, copies).or(remembered) {
+            *group.known_by.entry(by.to_owned()).or_default() += 1;
+            return;
+        }
+        group.new_extra += 1;
+        if let Some(risk) = risk {
+            self.new_sums.add(risk);
         }
     }
 
@@ -174,7 +188,8 @@ mod tests {
     fn judged(standings: &mut Standings<'_>, id: &str, amounts: &[&str]) -> Option<GroupStanding> {
         let mut group = standings.begin(0, || id.to_owned()).unwrap();
         for amount in amounts {
-            standings.add(&mut group, Some(risk(amount)));
+            let copies = (&Detail::default(), &Detail::default());
+            standings.add(&mut group, Cause::Undetermined, copies, Some(risk(amount)));
         }
         standings.finish_group(group)
     }
@@ -183,7 +198,7 @@ mod tests {
     fn a_group_that_grew_is_new_again_by_what_it_grew() {
         let baseline = Known("baseline", vec![("g_1", 1, None), ("g_2", 9, None)]);
         let known: [&dyn KnownGroups; 1] = [&baseline];
-        let mut standings = Standings::new(&known);
+        let mut standings = Standings::new(&known, &[]);
         let grown = judged(&mut standings, "g_1", &["1.00", "2.00", "3.50"]).unwrap();
         assert_eq!((grown.standing, grown.new_extra), (Standing::New, 2));
         assert_eq!(grown.known_by.as_deref(), Some("baseline"));
@@ -208,7 +223,7 @@ mod tests {
         let baseline = Known("baseline", vec![("g_1", 1, Some(7))]);
         let state = Known("state", vec![("g_1", 3, Some(5)), ("g_2", 0, Some(6))]);
         let known: [&dyn KnownGroups; 2] = [&baseline, &state];
-        let mut standings = Standings::new(&known);
+        let mut standings = Standings::new(&known, &[]);
         let both = judged(&mut standings, "g_1", &["1", "1", "1"]).unwrap();
         assert_eq!(both.standing, Standing::Known);
         assert_eq!(both.known_by.as_deref(), Some("state"));
@@ -222,8 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_expects_is_known_by_its_name_and_the_rest_is_new() {
+        let expected = [ExpectedRepeat::Cause(Cause::MirrorCopy)];
+        let mut standings = Standings::new(&[], &expected);
+        let mut group = standings.begin(0, || "g_1".to_owned()).unwrap();
+        let copies = (&Detail::default(), &Detail::default());
+        standings.add(&mut group, Cause::MirrorCopy, copies, None);
+        standings.add(&mut group, Cause::ProducerRetry, copies, Some(risk("2.00")));
+        let judged = standings.finish_group(group).unwrap();
+        assert_eq!((judged.standing, judged.new_extra), (Standing::New, 1));
+        assert_eq!(judged.known_by.as_deref(), Some("mirror"));
+        let total = standings.finish().unwrap();
+        assert_eq!((total.new_extra_records, total.known_extra_records), (1, 1));
+        assert_eq!(total.known_by[0].by, "mirror");
+    }
+
+    #[test]
     fn nothing_is_said_where_nothing_could_have_known() {
-        let mut standings = Standings::new(&[]);
+        let mut standings = Standings::new(&[], &[]);
         assert_eq!(judged(&mut standings, "g_1", &["1.00"]), None);
         assert_eq!(standings.finish(), None);
     }

@@ -78,6 +78,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         within_millis: dedup_key::within(identity.within.as_deref())?,
         impact: impact(&at_risk)?,
         acceptance: acceptance(&flags.acceptance)?,
+        expected: verdict::expect::resolve(&flags.verdict.expect)?,
         show_values: flags.output.show_values,
         show_evidence: outputs.iter().any(|output| shows_evidence(output.format)),
         remembers: flags.state.state.is_some(),

@@ -1,5 +1,6 @@
 //! What is new, what was known, and what of it counts.
 
+pub mod expect;
 mod fail_at;
 
 use std::path::PathBuf;
@@ -26,6 +27,11 @@ pub struct VerdictFlags {
     /// is new ends with code 1
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub baseline: Option<PathBuf>,
+    /// Extra records that repeat by design, which are known by the rule's name: `dead-letter`,
+    /// `mirror`, `aborted`, `snapshot` (Debezium's `op` is `r`), `compacted:TOPIC` (later records
+    /// of a key; repeatable, or comma-separated)
+    #[arg(long, value_name = "RULE")]
+    pub expect: Vec<String>,
     /// How much must be new to end with code 1; any of `groups=N`, `extra=N` (records),
     /// `amount=SUM` (in any one currency), `amount.EUR=SUM` and `rate=0.01%` (of the records
     /// audited), comma-separated [default: groups=1]
