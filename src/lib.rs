@@ -20,6 +20,7 @@ pub mod index;
 pub mod report;
 pub mod schema;
 pub mod state;
+pub mod suggest;
 
 pub mod audit;
 

@@ -16,6 +16,7 @@ mod revisit;
 #[cfg(test)]
 mod scripted;
 mod statement;
+mod survey;
 mod unread;
 
 pub use groups::SortedGroups;
@@ -23,6 +24,7 @@ pub use past::{Past, RememberedRecords};
 pub use plan::{Acceptance, AuditPlan, ExpectedRepeat, FieldMapping, TimestampUnit};
 pub use progress::{AuditProgress, Phase};
 pub use recall::{RecalledRecord, recall};
+pub use survey::survey;
 
 use std::path::Path;
 

@@ -14,6 +14,7 @@ use crate::cli::output::{DiffFlags, OutputFlags, StoredReportFlags};
 use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
 use crate::cli::state::{StateCommandFlags, StateFlags};
+use crate::cli::suggest::SuggestFlags;
 use crate::cli::verdict::{BaselineFlags, VerdictFlags};
 use crate::preset::Preset;
 use crate::source::file::FileFormat;
@@ -53,6 +54,9 @@ pub enum CommandFlags {
     /// Compare two stored JSON reports: which groups are new, have grown, or are gone
     #[command(after_help = help::DIFF_END)]
     Diff(DiffFlags),
+    /// Look at records and propose the fields that identify them, with the scan to run next
+    #[command(after_help = help::SUGGEST_END)]
+    Suggest(Box<SuggestFlags>),
     /// Lose acknowledgements inside an embedded broker, then audit what comes of it
     #[command(after_help = help::DEMO_END)]
     Demo(DemoFlags),
@@ -110,7 +114,7 @@ pub struct ScanFlags {
 }
 
 /// Where the records are.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Sources")]
 pub struct SourceFlags {
     /// Exported logs, plain or compressed; a directory is walked, `-` is standard input
@@ -166,7 +170,7 @@ pub struct SourceFlags {
 }
 
 /// Which records count.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Range")]
 pub struct RangeFlags {
     /// Start of the range, included: RFC 3339, a date (a UTC day), `-2h` (before now),
@@ -266,7 +270,7 @@ pub struct ImpactFlags {
 }
 
 /// What may be used of the machine.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitFlags {
     /// Memory to stay within, such as `512M` or `2G` [default: a quarter of what there is]

@@ -102,6 +102,24 @@ Exit codes:
   2  there is no such report, or it is damaged
   4  what was rendered cannot be written";
 
+/// End of `dupaudit suggest --help`.
+pub const SUGGEST_END: &str = "\
+Examples:
+  An export that nobody knows:
+    dupaudit suggest payments.jsonl.gz
+  The last hour of a topic, with the schemas of its registry:
+    dupaudit suggest -b broker:9092 -t charges --from -1h -r http://registry:8081
+  All of it, for a program:
+    kcat -b broker:9092 -t charges -C -e -J | dupaudit suggest - --sample 0 --json
+
+A field is a good dedup key if nearly every record has a new value of it, and if the few records
+that repeat one look like duplicates: all agrees but times, traces and counters of attempts.
+
+Exit codes:
+  0  the records were looked at, whatever was found
+  2  the command line is wrong, or a named file, topic or partition does not exist
+  4  the broker is unreachable or refuses, or a file cannot be read";
+
 /// End of `dupaudit presets --help`.
 pub const PRESETS_END: &str = "\
 Examples:

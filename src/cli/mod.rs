@@ -15,6 +15,7 @@ pub mod schema;
 pub mod secret;
 pub mod signals;
 pub mod state;
+pub mod suggest;
 pub mod usage_error;
 pub mod verdict;
 
@@ -79,6 +80,7 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         CommandFlags::Scan(scan) => scan.output.quiet,
         CommandFlags::Explain(explain) => explain.quiet,
         CommandFlags::Report(report) => report.quiet,
+        CommandFlags::Suggest(suggest) => suggest.quiet,
         CommandFlags::Demo(demo) => demo.quiet,
         CommandFlags::Baseline(_)
         | CommandFlags::Check(_)
@@ -161,6 +163,9 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec
         CommandFlags::Check(flags) => {
             return config::check::check(flags, &context).map(Command::Print);
         }
+        CommandFlags::Suggest(flags) => {
+            suggest::resolve(flags, context).map(|of| Command::Suggest(Box::new(of)))
+        }
         CommandFlags::Presets(flags) => Ok(Command::Presets(preset::shown(flags))),
         CommandFlags::State(state) => state::resolve(state, &context).map(Command::State),
         CommandFlags::Completions(completions) => {
@@ -186,9 +191,11 @@ fn execute(
     messages: &mut Messages<io::Stderr>,
 ) -> Result<Outcome, CommandError> {
     let stop = match command {
-        Command::Scan(_) | Command::Explain(_) | Command::Demo(_) => signals::install()
-            .context("take over SIGINT and SIGTERM")
-            .map_err(CommandError::failed)?,
+        Command::Scan(_) | Command::Explain(_) | Command::Suggest(_) | Command::Demo(_) => {
+            signals::install()
+                .context("take over SIGINT and SIGTERM")
+                .map_err(CommandError::failed)?
+        }
         Command::Baseline(_)
         | Command::Report(_)
         | Command::Diff(_)

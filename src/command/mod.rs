@@ -11,11 +11,13 @@ pub mod scan;
 mod schemas;
 mod sources;
 pub mod state;
+pub mod suggest;
 mod targets;
 mod verdict;
 
 pub use explain::ExplainCommand;
 pub use state::{StateAction, StateCommand, StateRequest};
+pub use suggest::SuggestCommand;
 pub use verdict::baseline::BaselineCommand;
 pub use verdict::{Measure, NotifyRequest, Threshold, VerdictRequest};
 
@@ -48,6 +50,8 @@ pub enum Command {
     Diff(DiffCommand),
     /// Loses acknowledgements in an embedded broker, then audits what comes of it.
     Demo(DemoCommand),
+    /// Looks at records, and proposes the fields that identify them.
+    Suggest(Box<SuggestCommand>),
     /// Lists the presets, or shows what one of them sets.
     Presets(Option<&'static Preset>),
     /// Shows, shortens or removes what runs remember.
@@ -343,6 +347,7 @@ pub fn run(
         Command::Report(report) => reports::stored::run(report, surroundings),
         Command::Baseline(baseline) => verdict::baseline::run(baseline, surroundings),
         Command::Demo(demo) => demo::run(demo, surroundings),
+        Command::Suggest(suggest) => suggest::run(suggest, surroundings),
         Command::Presets(preset) => presets::run(*preset, surroundings),
         Command::State(command) => state::run(command, surroundings),
         Command::Print(text) => print::run(text, surroundings),

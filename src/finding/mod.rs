@@ -8,6 +8,7 @@ pub mod fingerprint;
 pub mod group;
 pub mod pictures;
 pub mod standing;
+pub mod suggestion;
 pub mod summary;
 pub mod timeline;
 

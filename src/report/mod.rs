@@ -17,6 +17,7 @@ mod timestamp_text;
 
 pub use csv::{CsvReport, CsvRows};
 pub use html::HtmlReport;
+pub use json::suggestion_json;
 pub use json::{JsonDiff, JsonReport, JsonlReport};
 pub use markdown::MarkdownReport;
 pub use prometheus::PrometheusReport;
@@ -27,6 +28,7 @@ pub use reports::{ReportFailure, Reports};
 pub use target::{ReportFormat, ReportTarget, TargetError};
 pub use terminal::explain;
 pub use terminal::presets::PresetText;
+pub use terminal::suggestion::SuggestionText;
 pub use terminal::{Style, TerminalDiff, TerminalOptions, TerminalReport};
 
 use std::io;

@@ -9,7 +9,7 @@
 //! | `explain` | one group, its records read again side by side |
 //! | `faults` | brokers and networks at fault: a result is exact or says what it lacks |
 //! | `formats` | the same records in every format give the same report |
-//! | `identity` | presets find what they are for |
+//! | `identity` | presets find what they are for, and `suggest` names the right fields |
 //! | `incidents` | each cause, made for real on a broker, is told from the others |
 //! | `interrupted` | signals, full disks and closed pipes: said, and never a half report |
 //! | `limits` | little room or memory, few files, signals at any time: reports are whole |

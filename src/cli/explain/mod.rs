@@ -135,6 +135,7 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
             | CommandFlags::Diff(_)
             | CommandFlags::Demo(_)
             | CommandFlags::Check(_)
+            | CommandFlags::Suggest(_)
             | CommandFlags::Presets(_)
             | CommandFlags::State(_)
             | CommandFlags::Completions(_)

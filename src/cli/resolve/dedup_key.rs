@@ -50,7 +50,8 @@ fn fields(texts: &[String]) -> Result<Vec<KeyField>, UsageError> {
         return Err(
             UsageError::new("`scan` needs `--by FIELD`: what identifies a record").hint(
                 "for example `dupaudit scan payments.jsonl --by charge_id`; `--by value` compares \
-                 whole values, and `dupaudit presets` lists systems that are known",
+                 whole values, `dupaudit suggest` proposes fields, and `dupaudit presets` \
+                 lists systems that are known",
             ),
         );
     }

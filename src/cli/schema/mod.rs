@@ -10,7 +10,7 @@ use crate::cli::usage_error::UsageError;
 use crate::schema::{PartSpec, RegistrySettings, SchemaFile, SchemaSpec};
 
 /// What is inside keys and values, where it is no JSON.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "What is inside")]
 pub struct SchemaFlags {
     /// Read Avro, Protobuf and JSON Schema in the Confluent wire format with the schemas of this

@@ -5,10 +5,12 @@ mod fields;
 mod lines;
 mod output;
 mod pictures;
+mod suggestion;
 mod summary;
 
 pub use diff::JsonDiff;
 pub use lines::JsonlReport;
+pub use suggestion::suggestion_json;
 
 use std::io;
 use std::io::Write;

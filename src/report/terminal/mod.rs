@@ -11,6 +11,7 @@ mod opening;
 pub mod presets;
 mod sparkline;
 mod standing;
+pub mod suggestion;
 mod tables;
 
 pub use diff::TerminalDiff;

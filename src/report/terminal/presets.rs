@@ -40,6 +40,10 @@ impl PresetText {
         screen.blank();
         screen.labelled("ONE OF THEM", "dupaudit presets NAME shows what it sets");
         screen.labelled("USE IT", "dupaudit scan … --preset NAME");
+        screen.labelled(
+            "NONE FITS",
+            "dupaudit suggest … looks at the records instead",
+        );
         screen.write_to(output)
     }
 

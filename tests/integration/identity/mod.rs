@@ -1,3 +1,4 @@
 //! What makes records the same, told by name.
 
 mod presets;
+mod suggest;

@@ -1,0 +1,210 @@
+//! A sample of the records, field by field, to propose what identifies them.
+
+use std::collections::HashMap;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::audit::AuditError;
+use crate::audit::filter::{Filter, Judgement, Unjudged};
+use crate::audit::placement::range::{self, RangePlace};
+use crate::audit::placement::remap::Remapper;
+use crate::audit::plan::AuditPlan;
+use crate::audit::progress::AuditProgress;
+use crate::decode;
+use crate::decode::FieldReader;
+use crate::finding::suggestion::Suggestion;
+use crate::record::FieldValue;
+use crate::record::Part;
+use crate::record::Payload;
+use crate::record::RecordBlock;
+use crate::record::RecordView;
+use crate::record::TopicPartition;
+use crate::scan_json::field_text;
+use crate::source::RecordSource;
+use crate::source::StopFlag;
+use crate::suggest::{Sample, SampledRecord, SampledValue};
+
+/// Bytes of memory that a field of a record takes at most, with what is made of it.
+const CELL_BYTES: u64 = 96;
+
+/// Looks at the first records of each source, or at all, and says which fields look like
+/// identities. A sample that fills the memory ends early, and is not whole.
+pub fn survey(
+    plan: &AuditPlan,
+    sources: &[Box<dyn RecordSource>],
+    sample_max: Option<u64>,
+    (progress, stop): (&AuditProgress, &StopFlag),
+) -> Result<Suggestion, AuditError> {
+    let mut surveyor = Surveyor::new(plan);
+    let mut is_whole = true;
+    for source in sources {
+        is_whole &= surveyor.read(source.as_ref(), sample_max, progress)?;
+    }
+    let undecodable = surveyor.undecodable;
+    let suggestion = surveyor.sample.conclude();
+    Ok(Suggestion {
+        undecodable,
+        sample: sample_max,
+        is_whole: is_whole && !stop.is_stopped(),
+        ..suggestion
+    })
+}
+
+struct Surveyor<'a> {
+    plan: &'a AuditPlan,
+    sample: Sample,
+    cells_max: usize,
+    undecodable: u64,
+    filter: Option<(Filter, FieldReader)>,
+    unjudged: Unjudged,
+    partitions: HashMap<TopicPartition, u32>,
+}
+
+impl<'a> Surveyor<'a> {
+    fn new(plan: &'a AuditPlan) -> Self {
+        let filter = plan.filter.as_ref().map(|filter| {
+            let paths = filter.paths().to_vec();
+            (Filter::new(filter), FieldReader::new(paths))
+        });
+        Self {
+            cells_max: usize::try_from(plan.memory_bytes / CELL_BYTES).unwrap_or(usize::MAX),
+            plan,
+            sample: Sample::default(),
+            undecodable: 0,
+            filter,
+            unjudged: Unjudged::default(),
+            partitions: HashMap::new(),
+        }
+    }
+
+    /// Reads the first records of a source; returns whether that was all of it.
+    fn read(
+        &mut self,
+        source: &dyn RecordSource,
+        sample_max: Option<u64>,
+        progress: &AuditProgress,
+    ) -> Result<bool, AuditError> {
+        let mut payloads = self.plan.payload_reader(&[Part::Key, Part::Value]);
+        let mut remapper = Remapper::new(self.plan);
+        let mut block = RecordBlock::default();
+        let mut taken = 0;
+        while source.next_block(&mut block)? {
+            if let Some(payloads) = &mut payloads {
+                payloads.apply(&mut block);
+            }
+            remapper.apply(&mut block);
+            progress.add_read(block.slots.len());
+            for view in block.views() {
+                let is_full = sample_max.is_some_and(|max| taken >= max);
+                if is_full || self.sample.cells() >= self.cells_max {
+                    return Ok(false);
+                }
+                taken += u64::from(self.look(view, taken));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes a record into the sample; returns whether it belongs there.
+    fn look(&mut self, view: RecordView<'_>, number: u64) -> bool {
+        if range::place(&self.plan.range, view) != RangePlace::Inside || !self.matches(view) {
+            return false;
+        }
+        let is_unread = [Part::Key, Part::Value]
+            .iter()
+            .any(|part| view.unread_reason(*part).is_some());
+        let is_tombstone = view.value() == Payload::Null;
+        if is_unread || view.slot().defect.is_some() || is_tombstone {
+            self.undecodable += u64::from(!is_tombstone);
+            return false;
+        }
+        let record = self.record(view, number);
+        self.sample.begin_record(record);
+        let sample = &mut self.sample;
+        let mut scratch = Vec::new();
+        decode::leaf_fields(view, &mut |path, value| {
+            let is_number = matches!(value, FieldValue::Number(_));
+            let value = match field_text(value, &mut scratch) {
+                _ if value == FieldValue::Boolean(true) => SampledValue::Boolean(true),
+                _ if value == FieldValue::Boolean(false) => SampledValue::Boolean(false),
+                Some(text) if is_number => SampledValue::Number(text),
+                Some(text) => SampledValue::Text(text),
+                None => return,
+            };
+            sample.add_field(path, value);
+        });
+        true
+    }
+
+    fn matches(&mut self, view: RecordView<'_>) -> bool {
+        let Some((filter, fields)) = &mut self.filter else {
+            return true;
+        };
+        let mut values = vec![FieldValue::Missing; fields.paths().len()];
+        fields.read(view, &mut values);
+        filter.judge(view, &values, &mut self.unjudged) == Judgement::Matches
+    }
+
+    fn record(&mut self, view: RecordView<'_>, number: u64) -> SampledRecord {
+        let part = |payload: Payload<'_>| payload.bytes().map_or(0, xxh3_64);
+        let known = view
+            .topic_partition()
+            .filter(|of| of.partition != TopicPartition::UNKNOWN);
+        let partition = known.map(|place| {
+            let next = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
+            *self.partitions.entry(place.clone()).or_insert(next)
+        });
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        SampledRecord {
+            payload: part(view.key()).rotate_left(1) ^ part(view.value()),
+            timestamp_millis: view.timestamp().map(|timestamp| timestamp.millis),
+            partition,
+            place: view.offset().unwrap_or(number),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::scripted::ScriptedSource;
+    use crate::expression::Expression;
+
+    fn surveyed(plan: &AuditPlan, sample_max: Option<u64>) -> Suggestion {
+        let records: Vec<(i64, &'static str)> = vec![
+            (0, r#"{"id":"a1","customer_id":"c1","n":1}"#),
+            (1, r#"{"id":"a2","customer_id":"c1","n":2}"#),
+            (2, r#"{"id":"a2","customer_id":"c1","n":2}"#),
+            (3, r#"{"id":"a3","customer_id":"c2","n":0}"#),
+        ];
+        let sources: [Box<dyn RecordSource>; 1] = [Box::new(ScriptedSource::new(&records, &[]))];
+        let watched = (&AuditProgress::default(), &StopFlag::default());
+        survey(plan, &sources, sample_max, watched).unwrap()
+    }
+
+    #[test]
+    fn a_sample_ends_where_it_is_said_to() {
+        let plan = AuditPlan::sample(&["key", "value"]);
+        let all = surveyed(&plan, None);
+        assert_eq!((all.records, all.is_whole), (4, true));
+        let some = surveyed(&plan, Some(2));
+        assert_eq!((some.records, some.is_whole), (2, false));
+        let mut tight = plan;
+        tight.memory_bytes = CELL_BYTES * 4;
+        assert!(surveyed(&tight, None).records < 4);
+    }
+
+    #[test]
+    fn only_what_matches_is_looked_at() {
+        let mut plan = AuditPlan::sample(&["key", "value"]);
+        plan.filter = Some(Expression::compile("value.n > 1").unwrap());
+        let some = surveyed(&plan, None);
+        assert_eq!(some.records, 2);
+        let id = some.fields.iter().find(|field| field.path == "id").unwrap();
+        assert_eq!(
+            (id.distinct, id.repeats.identical, id.repeats.adjacent),
+            (1, 1, 1)
+        );
+        assert_eq!(id.repeats.close, Some(1));
+    }
+}
