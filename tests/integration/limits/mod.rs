@@ -1,6 +1,7 @@
 //! Programs that are given less than they would like, or ended at any time: the report is whole,
 //! or the one of before, or not there, and what went wrong is said.
 
+mod memory;
 mod resources;
 mod signals;
 mod targets;
