@@ -189,7 +189,9 @@ impl AuditPlan {
     /// Returns the members of values that the first pass looks into; nothing where it looks into
     /// whole values.
     pub fn value_members(&self) -> Option<ValueMembers> {
-        if self.schemas.is_some() || !self.dedup_key.ignore.is_empty() {
+        // Without a dedup key it is one that is looked for.
+        let is_open = self.dedup_key.fields.is_empty();
+        if is_open || self.schemas.is_some() || !self.dedup_key.ignore.is_empty() {
             return None;
         }
         let dedup_key = self.dedup_key.fields.iter().map(|field| &field.path);
@@ -292,6 +294,7 @@ mod tests {
         plan.mapping.value = path("value");
         assert_eq!(plan.value_members(), None, "the whole value");
         assert_eq!(AuditPlan::sample(&["value"]).value_members(), None);
+        assert_eq!(AuditPlan::sample(&[]).value_members(), None);
     }
 
     #[test]
