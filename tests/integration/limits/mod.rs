@@ -5,6 +5,7 @@ mod memory;
 mod resources;
 mod signals;
 mod targets;
+#[cfg(feature = "kafka")]
 mod topics;
 
 use std::fmt::Write as _;
