@@ -109,7 +109,7 @@ pub(super) fn bars(summary: &AuditSummary) -> Option<BarsView> {
     let causes = summary.causes.iter().map(|total| total.cause.code());
     Some(BarsView {
         summary: format!(
-            "Extra records over time by cause, in steps of one {}: {} at most, at {at_peak} UTC",
+            "Extra records per {} by cause: {} at most, at {at_peak} UTC",
             axis.step_text(),
             grouped(peak)
         ),
@@ -164,7 +164,7 @@ pub(super) fn heat(summary: &AuditSummary) -> Option<HeatView> {
     let shown = rows.len();
     Some(HeatView {
         summary: format!(
-            "Extra records over time in {}: at most {} in one {}",
+            "Extra records over time in {}: at most {} per {}",
             counted(u64::try_from(shown).unwrap_or(u64::MAX), "partition"),
             grouped(peak),
             axis.step_text()

@@ -1,6 +1,7 @@
 //! HTML reports in a real browser: what is shown, what a hand and a keyboard do, what never runs.
 
 mod driver;
+mod markdown;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
