@@ -35,7 +35,7 @@ const LAYERS: [(&str, u8); 24] = [
 ];
 
 /// Third-party crates and keywords, with the only places that may name them.
-const FENCES: [(&str, &[&str]); 16] = [
+const FENCES: [(&str, &[&str]); 17] = [
     ("clap", &["cli/"]),
     ("cel", &["expression/"]),
     ("clap_complete", &["cli/"]),
@@ -54,6 +54,7 @@ const FENCES: [(&str, &[&str]); 16] = [
     ("ureq", &["schema/registry/"]),
     ("prost_reflect", &["schema/protobuf/"]),
     ("protox", &["schema/protobuf/"]),
+    ("rust_xlsxwriter", &["report/xlsx/"]),
     ("unsafe", &["source/kafka/librdkafka"]),
 ];
 

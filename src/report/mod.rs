@@ -14,6 +14,8 @@ pub mod reports;
 pub mod target;
 pub mod terminal;
 mod timestamp_text;
+#[cfg(feature = "xlsx")]
+pub mod xlsx;
 
 pub use csv::{CsvReport, CsvRows};
 pub use html::HtmlReport;
@@ -96,6 +98,8 @@ pub fn report_writer<'a>(
         ReportFormat::Html => Box::new(HtmlReport::new(output, options.show_values)),
         ReportFormat::Markdown => Box::new(MarkdownReport::new(output)),
         ReportFormat::Prom => Box::new(PrometheusReport::new(output, name.to_owned())),
+        #[cfg(feature = "xlsx")]
+        ReportFormat::Xlsx => Box::new(xlsx::XlsxReport::new(output, options.rows)),
     }
 }
 
@@ -231,6 +235,8 @@ mod tests {
                         assert_eq!(written.lines().count(), 5 + sample.episodes.len());
                         serde_json::from_str(written.lines().nth_back(1).unwrap()).unwrap()
                     }
+                    #[cfg(feature = "xlsx")]
+                    ReportFormat::Xlsx => continue,
                     ReportFormat::Json
                     | ReportFormat::Csv
                     | ReportFormat::Html

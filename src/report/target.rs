@@ -22,6 +22,9 @@ pub enum ReportFormat {
     Markdown,
     /// Metrics, as a textfile of Prometheus.
     Prom,
+    /// A workbook for people.
+    #[cfg(feature = "xlsx")]
+    Xlsx,
 }
 
 /// Why a report cannot go where it should.
@@ -62,6 +65,8 @@ impl ReportFormat {
             "csv" => Ok(Self::Csv),
             "html" | "htm" => Ok(Self::Html),
             "md" => Ok(Self::Markdown),
+            #[cfg(feature = "xlsx")]
+            "xlsx" => Ok(Self::Xlsx),
             "prom" => Ok(Self::Prom),
             _ if is_start_of_range(&shown) => Err(TargetError::StartOfRange(shown)),
             _ => Err(TargetError::UnknownExtension(shown)),
@@ -77,6 +82,8 @@ impl ReportFormat {
             Self::Html => "html",
             Self::Markdown => "md",
             Self::Prom => "prom",
+            #[cfg(feature = "xlsx")]
+            Self::Xlsx => "xlsx",
         }
     }
 }

@@ -125,6 +125,8 @@ fn shows_evidence(format: ReportFormat) -> bool {
         ReportFormat::Csv | ReportFormat::Html | ReportFormat::Markdown | ReportFormat::Prom => {
             false
         }
+        #[cfg(feature = "xlsx")]
+        ReportFormat::Xlsx => false,
     }
 }
 

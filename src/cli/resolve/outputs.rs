@@ -75,6 +75,8 @@ fn file_request(path: &Path) -> Result<OutputRequest, UsageError> {
         "jsonl" => ReportFormat::Jsonl,
         "prom" => ReportFormat::Prom,
         "md" => ReportFormat::Markdown,
+        #[cfg(feature = "xlsx")]
+        "xlsx" => ReportFormat::Xlsx,
         _ => return Err(unknown_extension(&path.to_string_lossy(), &extension)),
     };
     Ok(OutputRequest {
@@ -99,7 +101,7 @@ fn unknown_extension(text: &str, extension: &str) -> UsageError {
         format!("`.{extension}` is no format of a report")
     };
     UsageError::new(message)
-        .hint("name a file that ends in .html, .md, .csv, .json, .jsonl or .prom")
+        .hint("name a file that ends in .html, .md, .csv, .json, .jsonl, .xlsx or .prom")
 }
 
 #[cfg(test)]

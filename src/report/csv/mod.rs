@@ -215,7 +215,7 @@ impl<W: Write> ReportWriter for CsvReport<W> {
 
 /// A copy by design is one whatever the others of its group are; it is summed apart, so that it
 /// stays out of the column that people add up.
-fn record_review(group: &DuplicateGroup, record: &ReportedRecord) -> Review {
+pub(super) fn record_review(group: &DuplicateGroup, record: &ReportedRecord) -> Review {
     if record.cause.is_some_and(Cause::is_copy_by_design) {
         Review::Copy
     } else {

@@ -1,6 +1,8 @@
 //! Stored reports: rendered again, whole or not at all, and compared.
 
 mod compared;
+#[cfg(feature = "xlsx")]
+mod opened;
 
 use std::fmt::Write as _;
 use std::fs;
