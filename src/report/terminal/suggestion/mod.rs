@@ -141,9 +141,9 @@ fn fields_table(screen: &mut Screen, fields: &[FieldFinding]) {
         shown.iter().map(|field| grouped(number(field))).collect()
     };
     let columns = vec![
-        TableColumn::text("FIELD", cells(&|field| visible(&field.path))).shrinking_to(16),
+        TableColumn::text("FIELD", cells(&|field| visible(&field.path))).shrinking_to(12),
         TableColumn::text("IS", cells(&|field| field.kind.to_owned())).dropped(1),
-        TableColumn::number("RECORDS", numbers(|field| field.present)),
+        TableColumn::number("RECORDS", numbers(|field| field.present)).dropped(3),
         TableColumn::number("VALUES", numbers(|field| field.distinct)),
         TableColumn::number("REPEAT", numbers(|field| field.repeats.records)),
         TableColumn::number("ALIKE", numbers(|field| field.repeats.alike)),
@@ -199,7 +199,7 @@ mod tests {
             let text = String::from_utf8(output).unwrap();
             assert!(text.lines().all(|line| line.width() <= width), "{text}");
             assert!(!text.contains(['\u{1b}', '\u{202e}', '\r']), "{text}");
-            assert!(text.contains("1. "), "{text}");
+            assert!(text.contains("DEDUP KEY   1."), "{text}");
         }
     }
 
