@@ -34,6 +34,7 @@ use crate::finding::AuditSummary;
 use crate::finding::Coverage;
 use crate::finding::Episode;
 use crate::finding::KnownGroups;
+use crate::finding::NewFindings;
 use crate::finding::SkipReason;
 use crate::finding::SkippedRecords;
 use crate::index::DuplicateIndex;
@@ -42,7 +43,6 @@ use crate::index::MemoryBudget;
 use crate::source::ReadError;
 use crate::source::RecordSource;
 use crate::source::StopFlag;
-use crate::state::NewFindings;
 use crate::state::StateError;
 
 /// Why an audit failed, or cannot be what was asked for.

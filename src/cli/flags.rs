@@ -13,7 +13,7 @@ use crate::cli::help;
 use crate::cli::output::{DiffFlags, OutputFlags, StoredReportFlags};
 use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
-use crate::cli::state::{StateCommandFlags, StateFlags};
+use crate::cli::state::{HistoryFlags, StateCommandFlags, StateFlags};
 use crate::cli::suggest::SuggestFlags;
 use crate::cli::verdict::{BaselineFlags, VerdictFlags};
 use crate::preset::Preset;
@@ -69,6 +69,9 @@ pub enum CommandFlags {
     /// Show, shorten or remove what runs with --state remember
     #[command(after_help = help::STATE_END)]
     State(StateCommandFlags),
+    /// Chart and list what the last runs with --state came to
+    #[command(after_help = help::HISTORY_END)]
+    History(HistoryFlags),
     /// Print a completion script for a shell
     Completions(CompletionsFlags),
     /// Print the manual page

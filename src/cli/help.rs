@@ -126,6 +126,21 @@ Examples:
   dupaudit presets
   dupaudit presets stripe-event
   dupaudit scan events.jsonl --preset stripe-event";
+
+/// End of `dupaudit history --help`.
+pub const HISTORY_END: &str = "\
+Groups, extra records and amounts are those that a run was the first to find. Columns that do not
+fit the screen are left out; --json has all of them.
+
+Examples:
+  dupaudit history /var/lib/dupaudit/charges
+  dupaudit history /var/lib/dupaudit/charges --last 7 --json
+
+Exit codes:
+  0  done
+  2  the directory holds no state
+  4  the state is damaged, or of a later version";
+
 /// End of `dupaudit state --help`.
 pub const STATE_END: &str = "\
 Examples:

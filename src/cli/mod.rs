@@ -87,6 +87,7 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         | CommandFlags::Diff(_)
         | CommandFlags::Presets(_)
         | CommandFlags::State(_)
+        | CommandFlags::History(_)
         | CommandFlags::Completions(_)
         | CommandFlags::Man => false,
     };
@@ -168,6 +169,7 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec
         }
         CommandFlags::Presets(flags) => Ok(Command::Presets(preset::shown(flags))),
         CommandFlags::State(state) => state::resolve(state, &context).map(Command::State),
+        CommandFlags::History(flags) => Ok(Command::State(state::history(flags, &context))),
         CommandFlags::Completions(completions) => {
             Ok(Command::Print(generated::completions(completions.shell)))
         }

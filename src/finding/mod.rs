@@ -7,6 +7,7 @@ mod evidence_text;
 pub mod fingerprint;
 pub mod group;
 pub mod pictures;
+pub mod run_history;
 pub mod standing;
 pub mod suggestion;
 pub mod summary;
@@ -24,6 +25,7 @@ pub use group::{
     ReportedRecord, ReversedAmount, Review,
 };
 pub use pictures::{OffsetLinks, OverTime};
+pub use run_history::{NewFindings, RunAmount, RunHistory, RunRecord, RunTotals};
 pub use standing::{
     GroupStanding, KnownGroup, KnownGroups, KnownTotal, Standing, StandingTotal, ThresholdTotal,
 };

@@ -29,6 +29,7 @@ pub use report_file::{ReportFile, check_target};
 pub use reports::{ReportFailure, Reports};
 pub use target::{ReportFormat, ReportTarget, TargetError};
 pub use terminal::explain;
+pub use terminal::history::HistoryText;
 pub use terminal::presets::PresetText;
 pub use terminal::suggestion::SuggestionText;
 pub use terminal::{Style, TerminalDiff, TerminalOptions, TerminalReport};

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::StateError;
-use super::history::RunHistory;
 use super::places::{FilePlace, PartitionPlace};
+use crate::finding::RunHistory;
 
 /// Format of the states that this version writes.
 pub(super) const FORMAT: u64 = 1;

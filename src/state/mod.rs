@@ -3,7 +3,6 @@
 mod disk;
 mod entry;
 mod error;
-mod history;
 mod manifest;
 mod merge;
 mod places;
@@ -11,7 +10,6 @@ mod run_file;
 
 pub use entry::Entry;
 pub use error::StateError;
-pub use history::{NewFindings, RunAmount, RunHistory, RunRecord, RunTotals};
 pub use manifest::{RunFile, SpecPart};
 pub use merge::{Entries, Keeping, PlaceEnd};
 pub use places::{FileIdentity, FilePlace, PartitionPlace};
@@ -21,6 +19,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use crate::finding::{RunHistory, RunRecord};
 use disk::{LOCK_NAME, StateDir};
 use manifest::{Manifest, NAME, spec_hash};
 use merge::choose;

@@ -21,11 +21,11 @@ use crate::diagnosis::{PairFacts, PairMark};
 use crate::finding::Cause;
 use crate::finding::Confidence;
 use crate::finding::GroupStanding;
+use crate::finding::NewFindings;
 use crate::finding::{Diagnosis, Evidence, EvidenceTexts};
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
 use crate::sorted_run::encoding::Encoder;
-use crate::state::NewFindings;
 
 /// A group with its diagnosis, set aside until all are known.
 #[derive(Debug, Serialize, Deserialize)]

@@ -33,6 +33,7 @@ use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
 use crate::finding::KeyText;
 use crate::finding::KnownGroups;
+use crate::finding::NewFindings;
 use crate::finding::PartitionCoverage;
 use crate::finding::Review;
 use crate::finding::StandingTotal;
@@ -40,7 +41,6 @@ use crate::finding::TimeSpan;
 use crate::record::{TopicPartition, counted};
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
-use crate::state::NewFindings;
 
 /// What all details came to.
 pub(super) struct Concluded {

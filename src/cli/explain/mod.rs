@@ -138,6 +138,7 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
             | CommandFlags::Suggest(_)
             | CommandFlags::Presets(_)
             | CommandFlags::State(_)
+            | CommandFlags::History(_)
             | CommandFlags::Completions(_)
             | CommandFlags::Man,
         ) => Err(unknown("is no scan")),

@@ -67,6 +67,25 @@ pub enum StateActionFlags {
     },
 }
 
+/// Options of `history`.
+#[derive(Args, Debug)]
+pub struct HistoryFlags {
+    /// Directory of the state
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+    /// Runs to show, the last ones; the state keeps the last 1,000
+    #[arg(long, value_name = "N", default_value = "30", value_parser = at_least_one)]
+    pub last: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "a whole number from 1 on is needed".to_owned())
+}
+
 /// Returns the state that a scan is asked to keep.
 pub fn request(flags: &StateFlags, range: &RangeFlags) -> Result<Option<StateRequest>, UsageError> {
     let Some(dir) = &flags.state else {
@@ -122,6 +141,18 @@ pub fn resolve(
         action,
         now_millis: context.now_millis,
     })
+}
+
+/// Returns the history that is asked for.
+pub fn history(flags: &HistoryFlags, context: &RunContext<'_>) -> StateCommand {
+    StateCommand {
+        dir: flags.dir.clone(),
+        action: StateAction::History {
+            last: flags.last,
+            is_json: flags.json,
+        },
+        now_millis: context.now_millis,
+    }
 }
 
 #[cfg(test)]

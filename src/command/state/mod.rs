@@ -1,6 +1,7 @@
 //! What `--state DIR` keeps: used by a scan, shown, shortened and removed by commands of its own.
 
 mod files;
+mod history;
 pub(super) mod remembering;
 mod spec;
 mod table;
@@ -32,6 +33,13 @@ pub struct StateRequest {
 pub enum StateAction {
     /// Prints what is remembered.
     Show {
+        /// Whether as JSON.
+        is_json: bool,
+    },
+    /// Prints what the last runs came to.
+    History {
+        /// How many of them.
+        last: usize,
         /// Whether as JSON.
         is_json: bool,
     },
@@ -68,6 +76,16 @@ pub(super) fn run(
                 table::json(&overview)
             } else {
                 table::text(&command.dir, &overview)
+            }
+        }
+        StateAction::History { last, is_json } => {
+            let history = state::overview(&command.dir).map_err(failure)?.history;
+            if is_json {
+                history::json(&history, last)
+            } else {
+                history::text(&command.dir, &history, last, surroundings)
+                    .context("lay the table out")
+                    .map_err(CommandError::failed)?
             }
         }
         StateAction::Prune { older_than_millis } => {

@@ -5,6 +5,7 @@ pub(super) mod coverage_lines;
 mod diff;
 pub(super) mod escape;
 pub mod explain;
+pub mod history;
 mod layout;
 pub(super) mod numbers;
 mod opening;

@@ -67,20 +67,26 @@ impl Buckets {
 
     /// Returns a block for each count, a dot for none; anything above none is seen.
     pub(super) fn line(&self) -> String {
-        let peak = u128::from(self.peak().max(1));
-        let block = |&count: &u64| match (u128::from(count) * 8).div_ceil(peak) {
-            0 => '·',
-            1 => '▁',
-            2 => '▂',
-            3 => '▃',
-            4 => '▄',
-            5 => '▅',
-            6 => '▆',
-            7 => '▇',
-            _ => '█',
-        };
-        self.counts.iter().map(block).collect()
+        blocks(&self.counts)
     }
+}
+
+/// Returns a block for each count, a dot for none; anything above none is seen.
+pub(super) fn blocks(counts: &[u64]) -> String {
+    let peak = counts.iter().copied().max().unwrap_or_default();
+    let peak = u128::from(peak.max(1));
+    let block = |&count: &u64| match (u128::from(count) * 8).div_ceil(peak) {
+        0 => '·',
+        1 => '▁',
+        2 => '▂',
+        3 => '▃',
+        4 => '▄',
+        5 => '▅',
+        6 => '▆',
+        7 => '▇',
+        _ => '█',
+    };
+    counts.iter().map(block).collect()
 }
 
 #[cfg(test)]

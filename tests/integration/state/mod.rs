@@ -1,6 +1,7 @@
 //! Runs that remember: night after night the same is found as by one scan over everything.
 
 mod files;
+mod history;
 mod kills;
 mod refusals;
 #[cfg(feature = "kafka")]

@@ -15,12 +15,13 @@ use crate::command::state::files::{Fate, FileNow};
 use crate::command::state::{failure, spec, time_text};
 use crate::command::{CommandError, Message, ScanCommand, StateRequest, Surroundings};
 use crate::finding::GapReason;
+use crate::finding::RunRecord;
 use crate::record::{SplitId, TopicPartition};
 use crate::source::file::{EarlierFile, FileOptions};
 use crate::source::kafka::ResumePoint;
 use crate::source::{GonePartition, RecordSource};
 use crate::state::{FilePlace, Keeping, PartitionPlace, PlaceEnd};
-use crate::state::{PreparedState, Progress, RunRecord, State};
+use crate::state::{PreparedState, Progress, State};
 
 /// A state in use by a scan.
 pub(in crate::command) struct Remembering {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{AuditSummary, Coverage};
+use crate::finding::coverage::Coverage;
+use crate::finding::summary::AuditSummary;
 
 /// Runs that the log holds; the sums go on counting those that it no longer holds.
 const RUNS_MAX: usize = 1000;
@@ -126,6 +127,12 @@ pub struct RunHistory {
 }
 
 impl RunHistory {
+    /// Returns the last runs, at most so many, oldest first.
+    pub fn last(&self, many: usize) -> &[RunRecord] {
+        let skipped = self.runs.len().saturating_sub(many);
+        self.runs.get(skipped..).unwrap_or_default()
+    }
+
     /// Adds a run.
     pub fn add(&mut self, run: RunRecord) {
         let totals = &mut self.totals;
