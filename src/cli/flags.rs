@@ -73,8 +73,10 @@ pub enum CommandFlags {
     #[command(after_help = help::HISTORY_END)]
     History(HistoryFlags),
     /// Print a completion script for a shell
+    #[command(after_help = help::COMPLETIONS_END)]
     Completions(CompletionsFlags),
     /// Print the manual page
+    #[command(after_help = help::MAN_END)]
     Man,
 }
 

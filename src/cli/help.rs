@@ -10,46 +10,55 @@ Examples:
 Exit codes:
   0  no duplicates, coverage complete
   1  duplicates found; the report says whether coverage was complete
-  2  the command line or the configuration is wrong, or a named file, topic or partition does
-     not exist; nothing was audited
+  2  the command line or the configuration is wrong, or a named file, topic or
+     partition does not exist; nothing was audited
   3  no duplicates in what was read, but coverage is incomplete
-  4  the audit failed: broker unreachable or refusing, output not written, internal error";
+  4  the audit failed: broker unreachable or refusing, output not written,
+     internal error";
 
 /// End of `dupaudit scan --help`.
 pub const SCAN_END: &str = "\
 Examples:
   An export, and what its duplicates may have cost:
-    dupaudit scan charges.jsonl.gz --by charge_id --amount amount --currency currency
+    dupaudit scan charges.jsonl.gz --by charge_id --amount amount \\
+      --currency currency
   Two hours of a topic, with every group in a CSV:
-    dupaudit scan -b broker:9092 -t charges --from -2h --by charge_id -o charges.csv
+    dupaudit scan -b broker:9092 -t charges --from -2h --by charge_id \\
+      -o charges.csv
   A secured cluster, from a file of properties as kcat reads it:
-    dupaudit scan -F prod.conf -t charges --from 2026-01-15 --to 2026-01-16 --by charge_id
+    dupaudit scan -F prod.conf -t charges --from 2026-01-15 --to 2026-01-16 \\
+      --by charge_id
   What refunds have left at risk:
-    dupaudit scan ledger.jsonl --by charge_id --amount amount --reversal 'value.type == \"refund\"'
+    dupaudit scan ledger.jsonl --by charge_id --amount amount \\
+      --reversal 'value.type == \"refund\"'
   Records of a system whose identities are known:
     dupaudit scan -b broker:9092 -t events --from -1d --preset cloudevents
   The same record but for when it was sent, at most ten minutes apart:
-    dupaudit scan sent.jsonl --by value --ignore sent_at --map timestamp=sent_at --within 10m
+    dupaudit scan sent.jsonl --by value --ignore sent_at \\
+      --map timestamp=sent_at --within 10m
   What `[audit.charges]` in dupaudit.toml says, but for today:
     dupaudit scan --audit charges --from -24h
-  A nightly job that reads on where it ended, and finds copies of yesterday's records:
-    dupaudit scan -F prod.conf -t charges --by charge_id --state /var/lib/dupaudit/charges
+  A nightly job that reads on where it ended, and finds yesterday's copies:
+    dupaudit scan -F prod.conf -t charges --by charge_id \\
+      --state /var/lib/dupaudit/charges
 
 Exit codes:
   0  no duplicates, coverage complete
   1  duplicates found; the report says whether coverage was complete
-  2  the command line or the configuration is wrong, or a named file, topic or partition does
-     not exist; nothing was audited
+  2  the command line or the configuration is wrong, or a named file, topic or
+     partition does not exist; nothing was audited
   3  no duplicates in what was read, but coverage is incomplete
-  4  the audit failed: broker unreachable or refusing, output not written, internal error
-With --baseline, --expect or --fail-at, 1 means new duplicates at or over the threshold; below
-it the code is 0 or 3.
+  4  the audit failed: broker unreachable or refusing, output not written,
+     internal error
+With --baseline, --expect or --fail-at, 1 means new duplicates at or over the
+threshold; below it the code is 0 or 3.
 --fail-on turns what it leaves out into 0.
 
 Variables:
-  DUPAUDIT_NAME sets --name where it is not typed: DUPAUDIT_LOOK_BACK=1h, DUPAUDIT_QUIET=true.
-  Options that are repeatable have one value a line there. Flags go before variables, these
-  before the file, and the audit before its [defaults]; each replaces the option whole.";
+  DUPAUDIT_NAME sets --name where it is not typed, as in DUPAUDIT_LOOK_BACK=1h
+  or DUPAUDIT_QUIET=true. Options that are repeatable have one value a line
+  there. Flags go before variables, these before the file, and the audit before
+  its [defaults]; each replaces the option whole.";
 
 /// End of `dupaudit explain --help`.
 pub const EXPLAIN_END: &str = "\
@@ -57,7 +66,8 @@ Examples:
   One group of a report, its records read again where the scan read them:
     dupaudit explain --report charges.json --group g_7c1e5b09
   The same with the values, and the cluster reached in another way:
-    dupaudit explain --report charges.json --group g_7c1e5b09 --show-values -F prod.conf
+    dupaudit explain --report charges.json --group g_7c1e5b09 --show-values \\
+      -F prod.conf
 
 Exit codes:
   0  the group was shown; records that are gone are said to be
@@ -69,21 +79,22 @@ pub const CHECK_END: &str = "\
 Examples:
   What would be run, and whether it could be:
     dupaudit check
-  Completion and errors in an editor, with `#:schema dupaudit.schema.json` in the file:
+  For an editor; `#:schema dupaudit.schema.json` in the file names it:
     dupaudit check --schema > dupaudit.schema.json
 
 A file:
-  [defaults]                        # what every audit has that does not say otherwise
+  [defaults]                # what every audit has that does not say otherwise
   brokers = \"kafka-1:9092\"
 
-  [audit.charges]                   # dupaudit scan --audit charges
+  [audit.charges]           # dupaudit scan --audit charges
   topic = \"charges\"
   by = [\"charge_id\"]
   from = \"-24h\"
   output = \"charges.json\"
 
-Every option of `scan` is a key, by its long name; `files` are the files, and `property.NAME` is
--X NAME=VALUE. Relative paths are taken from where the file is.
+Every option of `scan` is a key, by its long name; `files` are the files, and
+`property.NAME` is -X NAME=VALUE. Relative paths are taken from where the file
+is.
 
 Exit codes:
   0  every audit could be run
@@ -108,16 +119,20 @@ Examples:
   An export that nobody knows:
     dupaudit suggest payments.jsonl.gz
   The last hour of a topic, with the schemas of its registry:
-    dupaudit suggest -b broker:9092 -t charges --from -1h -r http://registry:8081
+    dupaudit suggest -b broker:9092 -t charges --from -1h \\
+      -r http://registry:8081
   All of it, for a program:
-    kcat -b broker:9092 -t charges -C -e -J | dupaudit suggest - --sample 0 --json
+    kcat -b broker:9092 -t charges -C -e -J |
+      dupaudit suggest - --sample 0 --json
 
-A field is a good dedup key if nearly every record has a new value of it, and if the few records
-that repeat one look like duplicates: all agrees but times, traces and counters of attempts.
+A field is a good dedup key if nearly every record has a new value of it, and if
+the few records that repeat one look like duplicates: all agrees but times,
+traces and counters of attempts.
 
 Exit codes:
   0  the records were looked at, whatever was found
-  2  the command line is wrong, or a named file, topic or partition does not exist
+  2  the command line is wrong, or a named file, topic or partition does not
+     exist
   4  the broker is unreachable or refuses, or a file cannot be read";
 
 /// End of `dupaudit presets --help`.
@@ -129,8 +144,8 @@ Examples:
 
 /// End of `dupaudit history --help`.
 pub const HISTORY_END: &str = "\
-Groups, extra records and amounts are those that a run was the first to find. Columns that do not
-fit the screen are left out; --json has all of them.
+Groups, extra records and amounts are those that a run was the first to find.
+Columns that do not fit the screen are left out; --json has all of them.
 
 Examples:
   dupaudit history /var/lib/dupaudit/charges
@@ -155,20 +170,24 @@ Exit codes:
 
 /// End of `dupaudit baseline --help`.
 pub const BASELINE_END: &str = "\
-The file is TOML with one line for each group, to be reviewed and kept in version control. A group
-is known by its id, a hash of its dedup key, while it has no more extra records than were accepted
-and until it expires. Ids of reports with --redact hash hold for that report alone.
+The file is TOML with one line for each group, to be reviewed and kept in
+version control. A group is known by its id, a hash of its dedup key, while it
+has no more extra records than were accepted and until it expires. Ids of
+reports with --redact hash hold for that report alone.
 
 Examples:
   Accept what a report has, then see only what is new:
-    dupaudit baseline charges.json -o accepted.toml --reason 'refunded, INC-1234'
+    dupaudit baseline charges.json -o accepted.toml \\
+      --reason 'refunded, INC-1234'
     dupaudit scan charges.jsonl --by charge_id --baseline accepted.toml
   One group, for good, and nothing that is gone:
-    dupaudit baseline r.json -o accepted.toml --group g_… --reason 'a test' --expires never --prune
+    dupaudit baseline r.json -o accepted.toml --group g_… --reason 'a test' \\
+      --expires never --prune
 
 Exit codes:
   0  the baseline was written
-  2  there is no such report or group, or it does not fit the baseline that is there
+  2  there is no such report or group, or it does not fit the baseline that is
+     there
   4  the baseline cannot be written";
 
 /// End of `dupaudit diff --help`.
@@ -177,10 +196,12 @@ Examples:
   Whether the fix worked:
     dupaudit diff before.json after.json
   What is new, for a program:
-    dupaudit diff before.json after.json --json | jq '.changes[] | select(.change == \"new\")'
+    dupaudit diff before.json after.json --json |
+      jq '.changes[] | select(.change == \"new\")'
 
-A group is the same by its id, which the dedup key makes. One that is missing in the newer report is
-gone only if that report read all of its records again; else it is said not to have been read.
+A group is the same by its id, which the dedup key makes. One that is missing in
+the newer report is gone only if that report read all of its records again; else
+it is said not to have been read.
 
 Exit codes:
   0  no group is new, none has grown
@@ -190,4 +211,48 @@ Exit codes:
 
 /// End of `dupaudit demo --help`.
 pub const DEMO_END: &str = "\
-The demo needs no server. It exits 0 if it found exactly the duplicates that it made, else 4.";
+Examples:
+  dupaudit demo
+
+The demo needs no server.
+
+Exit codes:
+  0  it found exactly the duplicates that it made
+  4  it did not, or could not run";
+
+/// End of `dupaudit completions --help`.
+pub const COMPLETIONS_END: &str = "\
+Examples:
+  dupaudit completions bash > /etc/bash_completion.d/dupaudit
+  dupaudit completions zsh > \"${fpath[1]}/_dupaudit\"";
+
+/// End of `dupaudit man --help`.
+pub const MAN_END: &str = "\
+Examples:
+  dupaudit man | man -l -
+  dupaudit man > /usr/local/share/man/man1/dupaudit.1";
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use crate::cli::flags::Flags;
+
+    #[test]
+    fn every_command_ends_its_help_with_examples_that_fit_into_80_columns() {
+        let mut root = Flags::command();
+        root.build();
+        let commands: Vec<&Command> = root.get_subcommands().collect();
+        for command in commands.into_iter().chain([&root]) {
+            if command.get_name() == "help" {
+                continue;
+            }
+            let end = command.get_after_help().map(ToString::to_string);
+            let end = end.unwrap_or_default();
+            assert!(end.contains("Examples:"), "{}", command.get_name());
+            for line in end.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+        }
+    }
+}
