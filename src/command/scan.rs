@@ -14,6 +14,7 @@ use crate::command::{CommandError, Message, Outcome};
 use crate::command::{ScanCommand, Surroundings};
 use crate::finding::AuditHeader;
 use crate::finding::AuditSummary;
+use crate::report;
 use crate::report::{Redaction, ReportHead, ReportWriter};
 use crate::source::Bound;
 use crate::source::RecordSource;
@@ -76,6 +77,7 @@ pub(super) fn audit_command(
         .map(|remembering| (remembering, &*sources));
     write_reports(scan, &mut audit, (redaction.as_ref(), kept), surroundings)?;
     say_doubts(scan, &audit.summary, surroundings);
+    say_hints(scan, &audit, surroundings);
     Ok(audit.summary)
 }
 
@@ -89,6 +91,19 @@ fn say_doubts(scan: &ScanCommand, summary: &AuditSummary, surroundings: &mut Sur
     }
     for doubt in summary.incomplete_reasons.iter().chain(&summary.warnings) {
         (surroundings.say)(Message::Warning(doubt.clone()));
+    }
+}
+
+/// Says what would help, below the report where both are on one screen.
+fn say_hints(scan: &ScanCommand, audit: &Audit, surroundings: &mut Surroundings<'_>) {
+    let hints = report::hints(&audit.summary, &audit.coverage);
+    if scan.report.is_quiet || hints.is_empty() {
+        return;
+    }
+    // Whether all of it was written is looked at when the program ends.
+    let _ = surroundings.stdout.flush();
+    for hint in hints {
+        (surroundings.say)(Message::Hint(hint));
     }
 }
 

@@ -3,6 +3,7 @@
 mod answer;
 pub mod csv;
 pub mod diff;
+pub mod hints;
 pub mod html;
 pub mod json;
 pub mod markdown;
@@ -18,6 +19,7 @@ mod timestamp_text;
 pub mod xlsx;
 
 pub use csv::{CsvReport, CsvRows};
+pub use hints::hints;
 pub use html::HtmlReport;
 pub use json::suggestion_json;
 pub use json::{JsonDiff, JsonReport, JsonlReport};
@@ -28,6 +30,7 @@ pub use redact::Redaction;
 pub use report_file::{ReportFile, check_target};
 pub use reports::{ReportFailure, Reports};
 pub use target::{ReportFormat, ReportTarget, TargetError};
+pub use terminal::escape::visible_start;
 pub use terminal::explain;
 pub use terminal::history::HistoryText;
 pub use terminal::presets::PresetText;

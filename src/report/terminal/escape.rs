@@ -12,7 +12,7 @@ pub(in crate::report) fn visible(text: &str) -> String {
 }
 
 /// Returns the start of a text that may be very long, for a place of `width` columns.
-pub(in crate::report) fn visible_start(text: &str, width: usize) -> String {
+pub fn visible_start(text: &str, width: usize) -> String {
     let mut chars = text.chars();
     let mut shown = String::new();
     for character in chars.by_ref().take(width) {

@@ -3,7 +3,7 @@
 mod causes;
 pub(super) mod coverage_lines;
 mod diff;
-pub(super) mod escape;
+pub mod escape;
 pub mod explain;
 pub mod history;
 mod layout;
