@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
+use crate::record::RecordBlock;
+
 /// What an audit is busy with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -20,6 +22,7 @@ pub enum Phase {
 pub struct AuditProgress {
     phase: AtomicU8,
     records_read: AtomicU64,
+    bytes_read: AtomicU64,
     records_revisited: AtomicU64,
 }
 
@@ -39,6 +42,11 @@ impl AuditProgress {
         self.records_read.load(Ordering::Relaxed)
     }
 
+    /// Returns the bytes of these records: keys, values and headers, unpacked.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read.load(Ordering::Relaxed)
+    }
+
     /// Returns the records read again so far in the second pass.
     pub fn records_revisited(&self) -> u64 {
         self.records_revisited.load(Ordering::Relaxed)
@@ -54,9 +62,11 @@ impl AuditProgress {
         self.phase.store(number, Ordering::Relaxed);
     }
 
-    pub(super) fn add_read(&self, records: usize) {
-        let records = u64::try_from(records).unwrap_or(u64::MAX);
+    pub(super) fn add_read(&self, block: &RecordBlock) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let (records, bytes) = (number(block.slots.len()), number(block.bytes.len()));
         self.records_read.fetch_add(records, Ordering::Relaxed);
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn add_revisited(&self, records: usize) {

@@ -238,7 +238,7 @@ impl<'a> Worker<'a> {
                 }
                 self.remapper.apply(block);
                 self.audit_block(block)?;
-                self.shared.progress.add_read(block.slots.len());
+                self.shared.progress.add_read(block);
             }
         }
         Ok(())

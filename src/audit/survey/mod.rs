@@ -93,7 +93,7 @@ impl<'a> Surveyor<'a> {
                 payloads.apply(&mut block);
             }
             remapper.apply(&mut block);
-            progress.add_read(block.slots.len());
+            progress.add_read(&block);
             for view in block.views() {
                 let is_full = sample_max.is_some_and(|max| taken >= max);
                 if is_full || self.sample.cells() >= self.cells_max {
