@@ -74,7 +74,7 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
     };
     let flags = match Flags::try_parse_from(&arguments) {
         Ok(flags) => flags,
-        Err(error) => return print_clap_error(&error),
+        Err(error) => return print_clap_error(&error, &arguments),
     };
     let is_quiet = match &flags.command {
         CommandFlags::Scan(scan) => scan.output.quiet,
@@ -116,7 +116,7 @@ fn print_usage_errors(messages: &mut Messages<io::Stderr>, errors: &[UsageError]
 }
 
 /// Prints a help text or an error in clap's own style; errors may repeat what was typed.
-fn print_clap_error(error: &clap::Error) -> u8 {
+fn print_clap_error(error: &clap::Error, arguments: &[OsString]) -> u8 {
     if !error.use_stderr() {
         return match error.print() {
             // Whoever closes the pipe has seen enough of the help.
@@ -130,12 +130,19 @@ fn print_clap_error(error: &clap::Error) -> u8 {
         };
     }
     let rendered = error.render();
-    let text = if io::stderr().is_terminal() && allows_color() {
-        rendered.ansi().to_string()
-    } else {
-        rendered.to_string()
+    let is_printable = |argument: &OsString| {
+        let text = argument.to_string_lossy();
+        message::printable(&text) == text
     };
-    let _ = io::stderr().write_all(secret::masked(&text).as_bytes());
+    let is_colored = io::stderr().is_terminal() && allows_color();
+    let text = if is_colored && arguments.iter().all(is_printable) {
+        secret::masked(&rendered.ansi().to_string())
+    } else {
+        let masked = secret::masked(&rendered.to_string());
+        let lines = masked.lines().map(message::printable);
+        lines.map(|line| line + "\n").collect()
+    };
+    let _ = io::stderr().write_all(text.as_bytes());
     exit_code::USAGE
 }
 
