@@ -16,6 +16,7 @@
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
 //! | `scripted` | faults that only a scripted broker has, by both readers |
 //! | `state` | runs that remember: what they find night after night is what one scan finds |
+//! | `terminal` | a real terminal: nothing of the data moves it, lines fit, and its picture |
 //! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
 //! | `reports` | stored reports are rendered again, compared, and hide what they should |
 //! | `readme` | the README's commands print what it shows |
@@ -57,6 +58,7 @@ mod scripted;
 mod scripted_broker;
 mod state;
 mod support;
+mod terminal;
 #[cfg(feature = "kafka")]
 mod topics;
 mod values;

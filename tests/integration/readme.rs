@@ -1,5 +1,6 @@
 //! The README's commands are run, and what they print is what it shows.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -12,6 +13,19 @@ const NOT_RUN: [&str; 5] = [
     "cargo install",
     "git clone",
     "cargo build",
+];
+
+/// Long options in the README that are other programs'.
+const OF_OTHER_PROGRAMS: [&str; 9] = [
+    "--all-targets",
+    "--check",
+    "--document-private-items",
+    "--failed",
+    "--no-deps",
+    "--now",
+    "--path",
+    "--print-data-log",
+    "--release",
 ];
 
 /// Address of the broker in the README; a real one stands in for it.
@@ -178,13 +192,45 @@ fn the_commands_of_the_readme_print_what_it_shows() {
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
+/// Returns the long options that a text names.
+fn options(text: &str) -> BTreeSet<String> {
+    let is_part = |part: char| part.is_ascii_lowercase() || part == '-';
+    let words = text.split(|end: char| !is_part(end) && !end.is_ascii_digit());
+    let options = words.filter(|word| {
+        let name = word.strip_prefix("--").unwrap_or_default();
+        name.starts_with(|first: char| first.is_ascii_lowercase())
+    });
+    options.map(str::to_owned).collect()
+}
+
 #[test]
 fn every_command_of_the_program_has_help_that_says_how_to_call_it() {
     let workspace = Workspace::new();
-    for command in [&["--help"][..], &["scan", "--help"], &["demo", "--help"]] {
-        let outcome = workspace.dupaudit(command).run().expect_code(0);
+    let help = |command: &[&str]| {
+        let arguments = command.iter().chain(&["--help"]);
+        let outcome = workspace.dupaudit(arguments).run().expect_code(0);
         assert!(outcome.stdout.contains("Usage: dupaudit"), "{outcome}");
         assert!(outcome.stderr.is_empty(), "{outcome}");
+        outcome.stdout
+    };
+    let root = help(&[]);
+    let (_, commands) = root.split_once("\nCommands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let names = commands.lines().filter_map(|line| {
+        let name = line.strip_prefix("  ")?.split(' ').next()?;
+        (!name.is_empty() && name != "help").then_some(name)
+    });
+    let mut helps: Vec<String> = names.map(|name| help(&[name])).collect();
+    helps.push(help(&["state", "prune"]));
+    assert!(helps.len() > 9, "{root}");
+    let readme = fs::read_to_string(package().join("README.md")).unwrap();
+    for option in options(&readme) {
+        let is_there = helps.iter().any(|help| options(help).contains(&option));
+        let is_other = OF_OTHER_PROGRAMS.contains(&&*option);
+        assert!(
+            is_there || is_other,
+            "the README has `{option}`, no help has"
+        );
     }
     let version = workspace.dupaudit(["--version"]).run().expect_code(0);
     let expected = format!("dupaudit {}\n", env!("CARGO_PKG_VERSION"));

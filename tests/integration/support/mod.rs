@@ -1,5 +1,6 @@
 //! What the tests stand on: a temporary folder, the program run in it, and what it said.
 
+pub(crate) mod picture;
 pub(crate) mod python;
 pub(crate) mod report;
 
