@@ -9,8 +9,8 @@ controller=$((port + 1))
 folder=target/bench/kafka-4.1.0
 mkdir -p "$folder"
 if [[ ! -d $folder/libraries ]]; then
-  mvn -q -B --no-transfer-progress -Dstyle.color=never -f tests/kafka.pom.xml dependency:copy-dependencies \
-    -DincludeScope=runtime -DoutputDirectory="$PWD/$folder/partial"
+  mvn -q -B -f tests/kafka.pom.xml dependency:copy-dependencies \
+    -DincludeScope=runtime -DoutputDirectory="$PWD/$folder/partial" >&2
   mv "$folder/partial" "$folder/libraries"
 fi
 data=$(mktemp -d)
