@@ -3,6 +3,7 @@
 mod files;
 mod history;
 mod kills;
+mod known;
 mod refusals;
 #[cfg(feature = "kafka")]
 mod thirty_nights;
