@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::finding::AuditHeader;
+use crate::finding::RedactionKind;
 use crate::finding::Verdict;
 use crate::record::FieldPath;
 use crate::report::ReportHead;
@@ -60,6 +61,19 @@ pub(in crate::report) fn short_field(field: &str) -> String {
         return format!("{}//…", short_field(first));
     }
     visible(&FieldPath::parse(path).map_or_else(|_| path.to_owned(), |path| path.short()))
+}
+
+/// Returns how texts of records are hidden, if they are.
+pub(in crate::report) fn hidden_text(header: &AuditHeader) -> Option<&'static str> {
+    header.redaction.map(|kind| match kind {
+        RedactionKind::Hash(Some(_)) => {
+            "dedup keys, subjects and record keys are hidden behind hashes with the key of a file"
+        }
+        RedactionKind::Hash(None) => {
+            "dedup keys, subjects and record keys are hidden behind hashes of this report alone"
+        }
+        RedactionKind::Mask => "dedup keys, subjects and record keys are hidden behind a mask",
+    })
 }
 
 /// Returns what was looked at.

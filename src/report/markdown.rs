@@ -14,7 +14,7 @@ use crate::finding::Episode;
 use crate::finding::ReportedRecord;
 use crate::report::ReportHead;
 use crate::report::ReportWriter;
-use crate::report::answer::{by_label, range_text, short_field, verdict_text};
+use crate::report::answer::{by_label, hidden_text, range_text, short_field, verdict_text};
 use crate::report::terminal::coverage_lines::{missing_texts, read_parts};
 use crate::report::terminal::escape::visible_start;
 use crate::report::terminal::numbers::{counted, date_and_time, grouped, grouped_decimal};
@@ -114,6 +114,9 @@ fn opening(text: &mut String, report: &ReportHead<'_>) {
     let range = range_text(report);
     if !range.is_empty() {
         push(text, &format!("<br>{}", sentence(&range)));
+    }
+    if let Some(hidden) = hidden_text(report.header) {
+        push(text, &format!("<br>Here {hidden}."));
     }
     if !summary.complete {
         push(text, "");

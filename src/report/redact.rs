@@ -12,8 +12,11 @@ use crate::finding::OccurrenceList;
 use crate::finding::RedactionKind;
 use crate::finding::ReportedRecord;
 
-/// What stands for every text under a mask.
+/// What stands for every text under a mask, and for expressions.
 const MASK: &str = "***";
+
+/// Options whose values are expressions, in which values of records are written out.
+const EXPRESSIONS: [&str; 2] = ["--where", "--reversal"];
 
 /// Hides texts: behind keyed hashes, of which equal texts have equal ones and nobody can try values
 /// against them; or all behind one mask. Ids of groups are keyed hashes either way.
@@ -65,7 +68,8 @@ impl Redaction {
         }
     }
 
-    /// Returns the header that says how texts are hidden; values are never shown beside.
+    /// Returns the header that says how texts are hidden; values are never shown beside, and
+    /// expressions, which may name them, are masked as a whole.
     pub fn redact_header(&self, header: AuditHeader) -> AuditHeader {
         // What is hidden a second time has other hashes than what is hidden once.
         let kind = match (header.redaction, self.kind) {
@@ -75,6 +79,9 @@ impl Redaction {
         AuditHeader {
             redaction: Some(kind),
             shows_values: false,
+            command_line: without_expressions(header.command_line),
+            filter: header.filter.map(|_| MASK.to_owned()),
+            reversal: header.reversal.map(|_| MASK.to_owned()),
             ..header
         }
     }
@@ -150,6 +157,22 @@ impl Redaction {
         bytes.extend_from_slice(text.as_bytes());
         self.hasher.hash(&bytes).as_u128()
     }
+}
+
+/// Returns the words of a command line, what follows `--where` and `--reversal` masked.
+fn without_expressions(words: Vec<String>) -> Vec<String> {
+    let mut is_expression = false;
+    let masked = |word: String| {
+        if std::mem::take(&mut is_expression) {
+            return MASK.to_owned();
+        }
+        is_expression = EXPRESSIONS.contains(&word.as_str());
+        match word.split_once('=') {
+            Some((name, _)) if EXPRESSIONS.contains(&name) => format!("{name}={MASK}"),
+            _ => word,
+        }
+    };
+    words.into_iter().map(masked).collect()
 }
 
 struct RedactedRecords {
@@ -251,6 +274,21 @@ mod tests {
         let header = mask.redact_header(crate::report::sample::sample().header);
         assert_eq!(header.redaction, Some(RedactionKind::Mask));
         assert!(!header.shows_values);
+    }
+
+    #[test]
+    fn expressions_are_masked_in_the_header_and_its_command_line() {
+        let words = "dupaudit scan a --where value.a=='ch_1' --by id --reversal=value.b=='ch_2' \
+                     --where --where --top 3";
+        let mut header = crate::report::sample::sample().header;
+        header.command_line = words.split_whitespace().map(str::to_owned).collect();
+        header.filter = Some("value.a=='ch_1'".to_owned());
+        header.reversal = Some("value.b=='ch_2'".to_owned());
+        let header = Redaction::mask().unwrap().redact_header(header);
+        let expected = "dupaudit scan a --where *** --by id --reversal=*** --where *** --top 3";
+        assert_eq!(header.command_line.join(" "), expected);
+        assert_eq!(header.filter.as_deref(), Some(MASK));
+        assert_eq!(header.reversal.as_deref(), Some(MASK));
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub fn resolve(
         .map_err(|error| error.at("--report", &flags.report.display().to_string()))?;
     let is_redacted = scan.output.redact.take().is_some();
     scan.output.redact_key = None;
+    if is_redacted {
+        // They are masked; the places of the group's records are known without them.
+        scan.dedup_key.filter = None;
+        scan.impact.reversal = None;
+    }
     scan.range = RangeFlags {
         late: None,
         from: None,

@@ -2,9 +2,12 @@
 
 use std::fmt::Display;
 
+use ring::digest;
+
 use crate::audit::{FieldMapping, TimestampUnit};
 use crate::command::ScanCommand;
 use crate::dedup_key::MissingPolicy;
+use crate::expression::Expression;
 use crate::schema::PartSpec;
 use crate::state::SpecPart;
 
@@ -21,12 +24,12 @@ pub(super) fn spec_of(scan: &ScanCommand) -> Vec<SpecPart> {
         ("--by", listed(&plan.dedup_key.fields)),
         ("--ignore", listed(&plan.dedup_key.ignore)),
         ("--missing", Some(missing.to_owned())),
-        ("--where", text(plan.filter.as_ref())),
+        ("--where", expression(scan, plan.filter.as_ref())),
         (
             "--within",
             plan.within_millis.map(|millis| format!("{millis}ms")),
         ),
-        ("--reversal", text(plan.reversal.as_ref())),
+        ("--reversal", expression(scan, plan.reversal.as_ref())),
         ("--map", mapping(&plan.mapping)),
         ("--tz", plan.mapping.zone.map(|zone| zone.name().to_owned())),
         ("--assume-topic", text(plan.assume_topic.as_ref())),
@@ -45,6 +48,18 @@ pub(super) fn spec_of(scan: &ScanCommand) -> Vec<SpecPart> {
         value: value.unwrap_or_else(|| "none".to_owned()),
     };
     parts.map(part).to_vec()
+}
+
+/// Expressions may name values of records: where those are hidden, a hash tells whether it is the
+/// same expression.
+fn expression(scan: &ScanCommand, expression: Option<&Expression>) -> Option<String> {
+    let text = text(expression)?;
+    if scan.redaction.is_none() {
+        return Some(text);
+    }
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
+    let start = digest.as_ref().first_chunk().copied()?;
+    Some(format!("hidden, {:016x}", u64::from_be_bytes(start)))
 }
 
 fn text(value: Option<impl Display>) -> Option<String> {

@@ -15,8 +15,8 @@ use crate::report::terminal::numbers::{grouped, grouped_decimal};
 /// Currencies of one line at most.
 const CURRENCIES_MAX: usize = 6;
 
-/// Rows by currency at most.
-const ROWS_MAX: usize = 60;
+/// Rows of a table at most.
+pub(super) const ROWS_MAX: usize = 60;
 
 /// What is at risk in one currency.
 #[derive(Debug, Serialize)]
@@ -52,9 +52,13 @@ pub(super) fn rows(amounts: &[AmountTotal]) -> Vec<AmountRow> {
     amounts.iter().take(ROWS_MAX).map(row).collect()
 }
 
-/// Returns what is at risk by cause, which episodes add up to; nothing where a sum is too large.
-pub(super) fn by_cause(episodes: &[Episode]) -> Vec<CauseAmount> {
-    sums_by_cause(episodes).unwrap_or_default()
+/// Returns what is at risk by cause, which episodes add up to, and how many rows more there are;
+/// nothing where a sum is too large.
+pub(super) fn by_cause(episodes: &[Episode]) -> (Vec<CauseAmount>, usize) {
+    let mut rows = sums_by_cause(episodes).unwrap_or_default();
+    let more = rows.len().saturating_sub(ROWS_MAX);
+    rows.truncate(ROWS_MAX);
+    (rows, more)
 }
 
 fn sums_by_cause(episodes: &[Episode]) -> Option<Vec<CauseAmount>> {
@@ -72,7 +76,7 @@ fn sums_by_cause(episodes: &[Episode]) -> Option<Vec<CauseAmount>> {
         currency: currency(of),
         net: grouped_decimal(&net.to_string()),
     };
-    Some(sums.into_iter().take(ROWS_MAX).map(row).collect())
+    Some(sums.into_iter().map(row).collect())
 }
 
 /// Returns what is at risk in each currency, in one line.
@@ -105,12 +109,13 @@ mod tests {
         let mut episodes = sample().episodes;
         episodes[0].cause = Cause::ConsumerReplay;
         episodes[1].amounts[0].net = "0.10".to_owned();
-        let rows = by_cause(&episodes);
+        let (rows, more) = by_cause(&episodes);
         let shown: Vec<_> = rows.iter().map(|row| (row.cause, &*row.net)).collect();
         assert_eq!(
             shown,
             [("producer-retry", "19.35"), ("consumer-replay", "19.25")]
         );
+        assert_eq!(more, 0);
     }
 
     #[test]
@@ -119,6 +124,20 @@ mod tests {
         for episode in &mut episodes {
             episode.amounts[0].net = "79228162514264337593543950335".to_owned();
         }
-        assert!(by_cause(&episodes).is_empty());
+        assert!(by_cause(&episodes).0.is_empty());
+    }
+
+    #[test]
+    fn currencies_that_find_no_room_are_counted() {
+        let mut episodes = sample().episodes;
+        episodes.truncate(1);
+        let amount = episodes[0].amounts[0].clone();
+        let of = |number: usize| AmountAtRisk {
+            currency: Some(format!("X{number}")),
+            ..amount.clone()
+        };
+        episodes[0].amounts = (0..ROWS_MAX + 7).map(of).collect();
+        let (rows, more) = by_cause(&episodes);
+        assert_eq!((rows.len(), more), (ROWS_MAX, 7));
     }
 }

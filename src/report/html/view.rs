@@ -9,7 +9,7 @@ use crate::finding::Confidence;
 use crate::finding::SubjectTotal;
 use crate::finding::shell_word;
 use crate::report::ReportHead;
-use crate::report::answer::{by_label, range_text, short_field, verdict_text};
+use crate::report::answer::{by_label, hidden_text, range_text, short_field, verdict_text};
 use crate::report::html::amounts;
 use crate::report::html::amounts::{AmountRow, CauseAmount};
 use crate::report::html::coverage;
@@ -30,6 +30,7 @@ pub(super) struct View {
     word: &'static str,
     headline: String,
     range: String,
+    hidden: Option<&'static str>,
     facts: Vec<Fact>,
     warnings: Vec<String>,
     coverage: CoverageView,
@@ -39,7 +40,9 @@ pub(super) struct View {
     causes: Vec<CauseView>,
     episodes: EpisodesView,
     amounts: Vec<AmountRow>,
+    amounts_more: usize,
     amounts_by_cause: Vec<CauseAmount>,
+    amounts_by_cause_more: usize,
     has_reversals: bool,
     amount_unit: Option<&'static str>,
     amounts_unusable: String,
@@ -89,12 +92,14 @@ impl View {
         let (header, summary) = (report.header, report.summary);
         let (word, headline) = verdict_text(report);
         let span = summary.extra_span;
+        let (amounts_by_cause, amounts_by_cause_more) = amounts::by_cause(report.episodes);
         Self {
             title: format!("{word} {headline}"),
             verdict: summary.verdict.code(),
             word,
             headline,
             range: range_text(report),
+            hidden: hidden_text(header),
             facts: facts(header, summary),
             warnings: coverage::texts(&summary.warnings),
             coverage: coverage::coverage(report),
@@ -104,7 +109,9 @@ impl View {
             causes: summary.causes.iter().map(cause).collect(),
             episodes: episodes::episodes(report.episodes),
             amounts: amounts::rows(&summary.amounts),
-            amounts_by_cause: amounts::by_cause(report.episodes),
+            amounts_more: summary.amounts.len().saturating_sub(amounts::ROWS_MAX),
+            amounts_by_cause,
+            amounts_by_cause_more,
             has_reversals: summary.reversals.is_some(),
             amount_unit: header.amount_field.as_ref().map(|_| header.amount_unit),
             amounts_unusable: match summary.amounts_unusable {

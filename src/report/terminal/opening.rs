@@ -8,7 +8,7 @@ use crate::finding::AuditSummary;
 use crate::finding::Episode;
 use crate::finding::TimeSpan;
 use crate::report::ReportHead;
-use crate::report::answer::{grouped_length, range_text, short_field, verdict_text};
+use crate::report::answer::{grouped_length, hidden_text, range_text, short_field, verdict_text};
 use crate::report::terminal::causes;
 use crate::report::terminal::escape::visible;
 use crate::report::terminal::layout::LABEL_WIDTH;
@@ -40,6 +40,9 @@ pub(super) fn range(screen: &mut Screen, report: &ReportHead<'_>) {
     let text = range_text(report);
     if !text.is_empty() {
         screen.labelled("RANGE", &text);
+    }
+    if let Some(hidden) = hidden_text(report.header) {
+        screen.labelled("HIDDEN", hidden);
     }
     preset(screen, report.header);
 }

@@ -3,6 +3,7 @@
 mod compared;
 #[cfg(feature = "xlsx")]
 mod opened;
+mod private;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,7 +17,7 @@ fn example() -> Workspace {
     let log = fs::read(format!("{fixtures}charges.kcat.jsonl")).unwrap();
     workspace.write("charges.jsonl", log);
     let scan = "scan charges.jsonl --by charge_id --amount amount --currency currency \
-                --subject customer_id -o r.json -o r.jsonl -o r.csv";
+                --subject customer_id -o r.json -o r.jsonl -o r.csv -o r.html -o r.md";
     workspace
         .dupaudit(scan.split_whitespace())
         .run()
@@ -33,14 +34,20 @@ fn a_stored_report_is_rendered_as_the_scan_rendered_it() {
     let workspace = example();
     for stored in ["r.json", "r.jsonl"] {
         let arguments = [
-            "report", stored, "-o", "2.json", "-o", "2.jsonl", "-o", "2.csv",
+            "report",
+            stored,
+            "-o2.json",
+            "-o2.jsonl",
+            "-o2.csv",
+            "-o2.html",
+            "-o2.md",
         ];
         let shown = workspace.dupaudit(arguments).run().expect_code(0).stdout;
         assert!(
             shown.starts_with("DUPLICATES  12 of 180 charge_id"),
             "{shown}"
         );
-        for extension in ["json", "jsonl", "csv"] {
+        for extension in ["json", "jsonl", "csv", "html", "md"] {
             let (was, is) = (format!("r.{extension}"), format!("2.{extension}"));
             assert!(
                 read(&workspace, &was) == read(&workspace, &is),
