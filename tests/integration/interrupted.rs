@@ -30,7 +30,7 @@ fn start_scan(folder: &Path, records: &str) -> Child {
 }
 
 /// A program that is not up yet would die of the signal.
-fn wait_until_signals_are_caught(child: &Child) {
+pub(crate) fn wait_until_signals_are_caught(child: &Child) {
     let status = format!("/proc/{}/status", child.id());
     let deadline = Instant::now() + Duration::from_secs(20);
     let is_caught = || {

@@ -1,6 +1,6 @@
 //! What an audit may say: whether everything was read, and the verdict.
 
-mod places;
+pub(in crate::audit) mod places;
 mod reasons;
 mod warnings;
 

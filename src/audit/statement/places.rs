@@ -28,7 +28,7 @@ pub(super) fn place_name(
 }
 
 /// Returns the line of a record where it has one, else its place.
-pub(super) fn record_place(
+pub(in crate::audit) fn record_place(
     sources: &[Box<dyn RecordSource>],
     split: SplitId,
     position: u64,

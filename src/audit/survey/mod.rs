@@ -10,6 +10,7 @@ use crate::audit::placement::range::{self, RangePlace};
 use crate::audit::placement::remap::Remapper;
 use crate::audit::plan::AuditPlan;
 use crate::audit::progress::AuditProgress;
+use crate::audit::statement::places::record_place;
 use crate::decode;
 use crate::decode::FieldReader;
 use crate::finding::suggestion::Suggestion;
@@ -40,12 +41,18 @@ pub fn survey(
     for source in sources {
         is_whole &= surveyor.read(source.as_ref(), sample_max, progress)?;
     }
+    let is_stopped = stop.is_stopped();
     let undecodable = surveyor.undecodable;
-    let suggestion = surveyor.sample.conclude();
+    let is_cut_short = is_stopped || surveyor.is_full();
+    let place = |split, position, line| record_place(sources, split, position, line);
+    let unjudged = surveyor.unjudged.warning("--where", "left them out", place);
+    let mut suggestion = surveyor.sample.conclude();
+    suggestion.warnings.splice(..0, unjudged);
     Ok(Suggestion {
         undecodable,
         sample: sample_max,
-        is_whole: is_whole && !stop.is_stopped(),
+        is_whole: is_whole && !is_stopped,
+        is_cut_short,
         ..suggestion
     })
 }
@@ -95,14 +102,18 @@ impl<'a> Surveyor<'a> {
             remapper.apply(&mut block);
             progress.add_read(&block);
             for view in block.views() {
-                let is_full = sample_max.is_some_and(|max| taken >= max);
-                if is_full || self.sample.cells() >= self.cells_max {
+                if sample_max.is_some_and(|max| taken >= max) || self.is_full() {
                     return Ok(false);
                 }
                 taken += u64::from(self.look(view, taken));
             }
         }
         Ok(true)
+    }
+
+    /// Returns whether memory holds no more.
+    fn is_full(&self) -> bool {
+        self.sample.cells() >= self.cells_max
     }
 
     /// Takes a record into the sample; returns whether it belongs there.
@@ -142,7 +153,9 @@ impl<'a> Surveyor<'a> {
         };
         let mut values = vec![FieldValue::Missing; fields.paths().len()];
         fields.read(view, &mut values);
-        filter.judge(view, &values, &mut self.unjudged) == Judgement::Matches
+        let judgement = filter.judge(view, &values, &mut self.unjudged);
+        self.undecodable += u64::from(judgement == Judgement::Undecodable);
+        judgement == Judgement::Matches
     }
 
     fn record(&mut self, view: RecordView<'_>, number: u64) -> SampledRecord {
@@ -189,9 +202,11 @@ mod tests {
         assert_eq!((all.records, all.is_whole), (4, true));
         let some = surveyed(&plan, Some(2));
         assert_eq!((some.records, some.is_whole), (2, false));
-        let mut tight = plan;
+        let mut tight = plan.clone();
         tight.memory_bytes = CELL_BYTES * 4;
         assert!(surveyed(&tight, None).records < 4);
+        let is_cut_short = |plan, most| surveyed(plan, most).is_cut_short;
+        assert!(is_cut_short(&tight, Some(3)) && !is_cut_short(&plan, Some(3)));
     }
 
     #[test]
@@ -206,5 +221,16 @@ mod tests {
             (1, 1, 1)
         );
         assert_eq!(id.repeats.close, Some(1));
+    }
+
+    #[test]
+    fn what_cannot_be_judged_is_told_with_the_first_place() {
+        let mut plan = AuditPlan::sample(&["key", "value"]);
+        plan.filter = Some(Expression::compile("10 / value.n > 5").unwrap());
+        let some = surveyed(&plan, None);
+        assert_eq!(some.records, 1);
+        let warning = some.warnings.first().unwrap();
+        let told = "`--where` could not judge 1 record and left them out, the first at ";
+        assert!(warning.starts_with(told), "{warning}");
     }
 }

@@ -11,6 +11,8 @@ pub struct Suggestion {
     pub sample: Option<u64>,
     /// Whether every source was read to its end.
     pub is_whole: bool,
+    /// Whether it ended before the sample was full: memory was, or somebody stopped it.
+    pub is_cut_short: bool,
     /// Dedup keys, the best first.
     pub candidates: Vec<KeyCandidate>,
     /// The field of the amount.

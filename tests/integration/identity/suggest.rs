@@ -1,11 +1,15 @@
 //! `suggest` names the right fields first, and the scan that it proposes finds the duplicates.
 
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
-use crate::support::Workspace;
+use crate::interrupted::{signal, wait_until_signals_are_caught};
+use crate::support::{Workspace, wait};
 
 /// Each shape with what identifies its records, and how many of them are extra.
 const SHAPES: [(&str, &str, i64); 10] = [
@@ -230,6 +234,49 @@ fn nothing_to_look_at_is_said_and_what_is_missing_is_an_error() {
     ];
     let refused = workspace.dupaudit(secret).run().expect_code(2);
     assert!(!refused.stderr.contains("hunter2"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_look_that_is_stopped_says_what_it_saw_and_that_it_was_not_all() {
+    for arguments in [&["--json"][..], &["--sample", "0"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_dupaudit"))
+            .args(["suggest", "-"])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Fewer than the sample, and no end.
+        let export = std::fs::read(fixtures("shapes").join("payments.kcat.jsonl")).unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(&export).unwrap();
+        stdin.flush().unwrap();
+        wait_until_signals_are_caught(&child);
+        signal(&child, "INT");
+        let code = wait(&mut child, Instant::now() + Duration::from_secs(20));
+        assert_eq!(code, Some(0));
+        let mut shown = String::new();
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_to_string(&mut shown).unwrap();
+        match serde_json::from_str::<Value>(&shown) {
+            Ok(json) => assert_eq!(json["complete"], false, "{shown}"),
+            Err(_) => assert!(shown.contains("or until it was stopped"), "{shown}"),
+        }
+    }
+}
+
+#[test]
+fn records_that_a_condition_cannot_judge_are_told() {
+    let workspace = Workspace::new();
+    let records = "{\"id\":\"a\",\"n\":1}\n{\"id\":\"b\",\"n\":\"x\"}\n{\"id\":\"c\",\"n\":2}\n";
+    workspace.write("mixed.jsonl", records);
+    let found = found(&workspace, &["mixed.jsonl", "--where", "value.n + 1 > 1"]);
+    assert_eq!(found["records"], 2);
+    let warning = found["warnings"][0].as_str().unwrap();
+    let told =
+        "`--where` could not judge 1 record and left them out, the first at mixed.jsonl: line 2";
+    assert!(warning.starts_with(told), "{warning}");
 }
 
 #[cfg(feature = "kafka")]

@@ -94,7 +94,8 @@ fn command_lines(words: &[String], width: usize) -> Vec<String> {
 
 fn sample(suggestion: &Suggestion) -> String {
     let records = counted(suggestion.records, "record");
-    let mut text = match (suggestion.is_whole, suggestion.sample) {
+    let most = suggestion.sample.filter(|_| !suggestion.is_cut_short);
+    let mut text = match (suggestion.is_whole, most) {
         (true, _) => format!("{records}: all of every source"),
         (false, Some(most)) => format!(
             "{records}: the first {} of each source; --sample N looks at more, 0 at all",
