@@ -26,7 +26,7 @@ pub(super) enum Fate {
     Same,
     /// It is longer.
     Grown,
-    /// It is shorter, or was written anew with the same beginning.
+    /// It is not longer, or lies elsewhere, and was written anew with the same beginning.
     Rewritten,
     /// Another file has its place.
     Replaced,
@@ -72,7 +72,7 @@ impl FileNow {
             && self.modified_nanos == place.modified_nanos
         {
             Fate::Same
-        } else if self.lies_where(place) && self.size >= place.size {
+        } else if self.lies_where(place) && self.size > place.size {
             Fate::Grown
         } else {
             Fate::Rewritten
@@ -132,6 +132,13 @@ mod tests {
         assert_eq!(fate(&path, &before), Fate::Replaced);
         fs::write(&path, format!("{long}more")).unwrap();
         assert_eq!(fate(&path, &before), Fate::Rewritten);
+        // As long as before, and written since: what lies behind the beginning may be other.
+        let touched = FilePlace {
+            modified_nanos: before.modified_nanos - 1,
+            size: place(&rotated).size,
+            ..before.clone()
+        };
+        assert_eq!(fate(&rotated, &touched), Fate::Rewritten);
         // Cut off, as by a rotation that copies and truncates.
         fs::write(&rotated, &long[..5000]).unwrap();
         assert_eq!(fate(&rotated, &before), Fate::Rewritten);

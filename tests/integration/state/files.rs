@@ -139,6 +139,47 @@ fn logs_that_are_rotated_replaced_or_cut_off_are_told() {
 }
 
 #[test]
+fn a_log_that_is_copied_and_emptied_is_no_copy_of_itself() {
+    let workspace = Workspace::new();
+    fs::create_dir(workspace.path().join("logs")).unwrap();
+    let rotate = |from: &str, to: &str, ids: &[&str]| {
+        let [from, to] = [from, to].map(|name| workspace.path().join("logs").join(name));
+        fs::copy(&from, to).unwrap();
+        fs::write(from, records(ids)).unwrap();
+    };
+    let later = ["--new-for", "0"];
+    workspace.write("logs/a.log", records(&["a", "b", "c"]));
+    night(&workspace, &["logs"], &later).expect_code(0);
+    append(&workspace, "logs/a.log", &records(&["d"]));
+    rotate("a.log", "a.log.1", &["e", "f"]);
+    let outcome = night(&workspace, &["logs"], &later).expect_code(0);
+    let note = "`logs/a.log.1` is a copy of what was `logs/a.log` in an earlier run";
+    assert!(outcome.stderr.contains(note), "{outcome}");
+    // A night later the first copy has made room for the second.
+    let logs = workspace.path().join("logs");
+    fs::rename(logs.join("a.log.1"), logs.join("a.log.2")).unwrap();
+    rotate("a.log", "a.log.1", &["g", "d", "f"]);
+    night(&workspace, &["logs"], &later).expect_code(1);
+    let groups = [
+        [at("logs/a.log", 2), at("logs/a.log.2", 4)],
+        [at("logs/a.log", 3), at("logs/a.log.1", 2)],
+    ];
+    let mut found = lines(&workspace);
+    for group in &mut found {
+        group.sort();
+    }
+    found.sort();
+    assert_eq!(found, groups);
+    // The same batch under another name is one: nothing says that it was moved.
+    workspace.write("1.jsonl", records(&["x", "y"]));
+    night(&workspace, &["1.jsonl"], &later).expect_code(0);
+    fs::remove_file(workspace.path().join("1.jsonl")).unwrap();
+    workspace.write("2.jsonl", records(&["x", "y"]));
+    night(&workspace, &["2.jsonl"], &later).expect_code(1);
+    assert_eq!(workspace.report("r.json").total("extra_records"), 2);
+}
+
+#[test]
 fn compressed_files_are_read_whole_when_they_grow_and_nothing_is_found_twice() {
     let workspace = Workspace::new();
     let packed = |text: &str| {

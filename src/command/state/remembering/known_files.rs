@@ -54,8 +54,15 @@ impl Remembering {
             }
             (Some(known), Some(Ok(Fate::Rewritten))) => {
                 self.reread.insert(known.place);
-                let note = "was written anew since an earlier run read it: it is read whole";
-                (known.place, Some(format!("`{name}` {note}")))
+                let what = if known.path == name.to_string() {
+                    "was written anew since an earlier run read it".to_owned()
+                } else {
+                    format!("is a copy of what was `{}` in an earlier run", known.path)
+                };
+                (
+                    known.place,
+                    Some(format!("`{name}` {what}: it is read whole")),
+                )
             }
             (Some(_), _) => {
                 let note = "is another file than an earlier run has read: it is read whole";
@@ -82,20 +89,26 @@ impl Remembering {
         note
     }
 
-    /// Returns the file that lay at the same place of the disk, or else had the same path.
+    /// Returns the file that lay at the same place of the disk, or else had the same path, unless a
+    /// rotation has copied another to it.
     fn known_file(&self, path: &Path, now: &FileNow) -> Option<FilePlace> {
         let is_free = |file: &&FilePlace| {
             file.is_current && !self.places.values().any(|place| *place == file.place)
         };
         let name = path.display().to_string();
         let mut known = self.progress.files.iter().filter(is_free);
+        // What lies there and is no longer may be another that was given its place.
         let at_place = known.clone().find(|file| {
-            now.lies_where(file)
-                && now
-                    .fate(path, file)
-                    .is_ok_and(|fate| fate != Fate::Replaced)
+            let fate = now.fate(path, file);
+            now.lies_where(file) && matches!(fate, Ok(Fate::Same | Fate::Grown))
         });
+        let is_alike = |file: &&FilePlace| {
+            let fate = now.fate(path, file);
+            file.path == name && fate.is_ok_and(|fate| fate != Fate::Replaced)
+        };
         at_place
+            .or_else(|| known.clone().find(is_alike))
+            .or_else(|| known.clone().find(|file| is_copied(file, path, now)))
             .or_else(|| known.find(|file| file.path == name))
             .cloned()
     }
@@ -171,6 +184,20 @@ impl Remembering {
             }
         }
     }
+}
+
+/// Returns whether a rotation has copied a file to here, and emptied it where it is.
+fn is_copied(file: &FilePlace, path: &Path, now: &FileNow) -> bool {
+    let is_whole = now.size >= file.size && file.identity.head_bytes > 0;
+    let is_emptied = |own: &Path| {
+        let there = FileNow::of(own).ok().flatten();
+        there.is_some_and(|there| {
+            there.lies_where(file) && matches!(there.fate(own, file), Ok(Fate::Replaced))
+        })
+    };
+    is_whole
+        && matches!(now.fate(path, file), Ok(Fate::Rewritten))
+        && is_emptied(Path::new(&file.path))
 }
 
 fn of_file(coverage: SplitCoverage) -> Option<FileCoverage> {

@@ -186,7 +186,7 @@ fn places_text(group: &DuplicateGroup, width: usize) -> io::Result<String> {
     for record in group.records.walk().take(MOST_PLACES) {
         let (container, position) = place(&record?, width);
         if container == shared && !position.is_empty() {
-            places.push(position);
+            places.push(position.trim_start().to_owned());
         } else {
             places.push(format!("{container}{position}"));
             shared = container;
