@@ -48,7 +48,7 @@ pub(super) fn audit_command(
     let known = judge.known();
     let mut remembering = Remembering::open(scan)?;
     if let Some(remembering) = &remembering {
-        remembering.introduce(surroundings);
+        remembering.introduce(scan.started_at_millis, surroundings);
         plan.acceptance.empty |= remembering.has_audited();
     }
     let sources = sources::open(scan, (&plan, remembering.as_mut()), surroundings)?;

@@ -68,10 +68,10 @@ impl StateDir {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let written = file
+        // Only told to others: a full disk must not keep a run from making room on it.
+        let _ = file
             .set_len(0)
             .and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
-        written.map_err(failed)?;
         Ok(file)
     }
 

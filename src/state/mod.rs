@@ -144,10 +144,30 @@ impl State {
     pub fn prepare(
         &mut self,
         progress: Progress,
-        (fresh, fresh_count): (Vec<Entries<'_>>, u64),
+        fresh: (Vec<Entries<'_>>, u64),
         keeping: &Keeping,
         run: RunRecord,
     ) -> Result<PreparedState<'_>, StateError> {
+        match self.write_next(progress, fresh, keeping, run) {
+            Ok(manifest) => Ok(PreparedState {
+                state: self,
+                manifest,
+            }),
+            Err(error) => {
+                // What is half written would go on filling a disk that is full.
+                self.sweep();
+                Err(error)
+            }
+        }
+    }
+
+    fn write_next(
+        &self,
+        progress: Progress,
+        (fresh, fresh_count): (Vec<Entries<'_>>, u64),
+        keeping: &Keeping,
+        run: RunRecord,
+    ) -> Result<Manifest, StateError> {
         let failed = |error| self.dir.error("write", error);
         let mut manifest = self.manifest.clone();
         let (staying, merged) = if keeping.is_selective() {
@@ -170,10 +190,7 @@ impl State {
         manifest.next_place = progress.next_place;
         manifest.history.add(run);
         self.write_new(&manifest).map_err(failed)?;
-        Ok(PreparedState {
-            state: self,
-            manifest,
-        })
+        Ok(manifest)
     }
 
     fn write_new(&self, manifest: &Manifest) -> std::io::Result<()> {

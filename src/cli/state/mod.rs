@@ -25,7 +25,7 @@ pub struct StateFlags {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
     /// With --state: how long a finding is news, so that a run that is tried again reports it
-    /// again [default: 20h]
+    /// again; less than a day, so that the next night does not [default: 20h]
     #[arg(long, value_name = "DURATION")]
     pub new_for: Option<String>,
 }

@@ -133,6 +133,12 @@ impl RunHistory {
         self.runs.get(skipped..).unwrap_or_default()
     }
 
+    /// Returns the start of the last run that began by then, if the log has one.
+    pub fn last_start_by(&self, millis: i64) -> Option<i64> {
+        let starts = self.runs.iter().map(|run| run.started_at_millis);
+        starts.filter(|start| *start <= millis).max()
+    }
+
     /// Adds a run.
     pub fn add(&mut self, run: RunRecord) {
         let totals = &mut self.totals;

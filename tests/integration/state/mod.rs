@@ -2,6 +2,7 @@
 
 mod files;
 mod history;
+mod interrupted;
 mod kills;
 mod known;
 mod refusals;

@@ -50,7 +50,7 @@ impl Remembering {
         }
         let state = State::open(&request.dir, spec::spec_of(scan)).map_err(failure)?;
         Ok(Some(Self {
-            now_millis: scan.started_at_millis,
+            now_millis: after_earlier_runs(scan.started_at_millis, &state),
             progress: Progress {
                 partitions: state.partitions().to_vec(),
                 files: state.files().to_vec(),
@@ -175,14 +175,14 @@ impl Remembering {
         self.places.values().any(|read| *read == place)
     }
 
-    /// Entries from before this are dropped. What a first try has found with the oldest of them,
-    /// the next within `--new-for` finds too.
+    /// Entries from before this are dropped. What this run reads may have come right after the run
+    /// before, however long ago that was, so the look-back ends there; of the runs whose findings
+    /// are still news, the first decides, so that one that is tried again finds what it found.
     fn kept_since(&self) -> i64 {
-        let kept = self
-            .request
-            .look_back_millis
-            .saturating_add(self.request.new_for_millis);
-        self.now_millis.saturating_sub(kept)
+        let news_since = self.now_millis.saturating_sub(self.request.new_for_millis);
+        let before = self.state.history().last_start_by(news_since);
+        let before = before.unwrap_or(news_since);
+        before.saturating_sub(self.request.look_back_millis)
     }
 
     /// Puts what the next run goes on with on disk; it counts once it is committed.
@@ -210,7 +210,7 @@ impl Remembering {
         progress
             .files
             .retain(|known| is_needed(known.is_current, known.read_millis));
-        let times = (self.now_millis, finished_millis);
+        let times = (self.now_millis, finished_millis.max(self.now_millis));
         let run = RunRecord::of(times, &audit.summary, &audit.coverage, &audit.new);
         let rows = remembered.into_rows(&self.request.dir);
         self.state
@@ -241,7 +241,11 @@ impl Remembering {
     }
 
     /// Says what is known, before the first record is read.
-    pub(in crate::command) fn introduce(&self, surroundings: &mut Surroundings<'_>) {
+    pub(in crate::command) fn introduce(
+        &self,
+        started_millis: i64,
+        surroundings: &mut Surroundings<'_>,
+    ) {
         let text = match self.state.history().runs.last() {
             Some(run) => {
                 let time = time_text(run.started_at_millis);
@@ -256,7 +260,23 @@ impl Remembering {
             ),
         };
         (surroundings.say)(Message::Note(text));
+        if self.now_millis > started_millis {
+            let last = time_text(self.now_millis);
+            (surroundings.say)(Message::Warning(format!(
+                "the clock is behind the run of {last}: this one counts as just after it, and what \
+                 it finds is news until the clock is there"
+            )));
+        }
     }
+}
+
+/// Returns the start of a run by its clock, or just after the last run where that clock is behind:
+/// what is read now must not be taken for old, and forgotten.
+fn after_earlier_runs(started_millis: i64, state: &State) -> i64 {
+    let last = state.history().last_start_by(i64::MAX);
+    last.map_or(started_millis, |last| {
+        started_millis.max(last.saturating_add(1))
+    })
 }
 
 fn cannot_be_read_on(what: &str) -> CommandError {
