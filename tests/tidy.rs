@@ -35,16 +35,16 @@ const LAYERS: [(&str, u8); 24] = [
 ];
 
 /// Third-party crates and keywords, with the only places that may name them.
-const FENCES: [(&str, &[&str]); 17] = [
+const LIBRDKAFKA: &str = "source/kafka/librdkafka";
+const FENCES: [(&str, &[&str]); 19] = [
     ("clap", &["cli/"]),
     ("cel", &["expression/"]),
     ("clap_complete", &["cli/"]),
     ("clap_mangen", &["cli/"]),
-    (
-        "rdkafka",
-        &["source/kafka/librdkafka", "source/kafka/demo_cluster"],
-    ),
+    ("rdkafka", &[LIBRDKAFKA, "source/kafka/demo_cluster"]),
     ("kafka_protocol", &["source/kafka/wire/"]),
+    ("postgres", &["source/", "command/stores/", "cli/"]),
+    ("tokio_postgres_rustls", &["source/postgres/"]),
     ("anyhow", &["command/", "cli/"]),
     ("comfy_table", &["report/", "cli/"]),
     ("terminal_size", &["report/", "cli/"]),
@@ -55,7 +55,7 @@ const FENCES: [(&str, &[&str]); 17] = [
     ("prost_reflect", &["schema/protobuf/"]),
     ("protox", &["schema/protobuf/"]),
     ("rust_xlsxwriter", &["report/xlsx/"]),
-    ("unsafe", &["source/kafka/librdkafka"]),
+    ("unsafe", &[LIBRDKAFKA]),
 ];
 
 const DRAWERS: [&str; 9] = [

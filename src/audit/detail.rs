@@ -3,16 +3,18 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::diagnosis::{ContentHashes, CopyFacts};
+use crate::diagnosis::{ContentHashes, CopyFacts, StoredCopy};
 use crate::finding::Fingerprint;
 use crate::finding::NamedCoordinates;
 use crate::index::Seen;
 use crate::record::BatchStamp;
 use crate::record::Payload;
+use crate::record::RecordView;
 use crate::record::Timestamp;
 use crate::record::TimestampType;
 use crate::sorted_run::encoding;
 use crate::sorted_run::sort_key;
+use crate::source::RecordSource;
 
 /// A record of a suspected group, read again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +32,7 @@ pub(super) struct Detail {
     pub(super) partition: Option<i32>,
     pub(super) offset: Option<i64>,
     pub(super) timestamp_millis: Option<i64>,
-    pub(super) is_log_append_time: Option<bool>,
+    pub(super) timestamp_type: TimestampType,
     /// Whether the position is a byte offset of a file.
     pub(super) has_byte_offset: bool,
     /// Line of the file, where the record came from one.
@@ -45,6 +47,8 @@ pub(super) struct Detail {
     pub(super) content: ContentHashes,
     /// Coordinates of another record that the headers name.
     pub(super) named: Option<NamedCoordinates>,
+    /// What a message store shows of the record, where it lies in one.
+    pub(super) stored: Option<StoredCopy>,
     pub(super) batch: Option<BatchStamp>,
     /// Whether its transaction is known to be aborted.
     pub(super) is_aborted: bool,
@@ -76,6 +80,13 @@ pub(super) enum AmountText {
     Decimal(#[serde(with = "decimal_bytes")] Decimal),
 }
 
+/// Returns what a message store shows of a record; a topic without partitions is one of a store.
+pub(super) fn stored(view: RecordView<'_>, source: &dyn RecordSource) -> Option<StoredCopy> {
+    let topic = source.topic_partition(view.block().split);
+    let is_in_store = topic.is_some_and(|topic| topic.number().is_none());
+    StoredCopy::of_value(view.value().bytes()?, is_in_store)
+}
+
 /// A decimal in its 16 bytes: shorter than its text, and never parsed again.
 mod decimal_bytes {
     use rust_decimal::Decimal;
@@ -94,19 +105,11 @@ mod decimal_bytes {
 }
 
 impl Detail {
-    pub(super) fn timestamp_type(&self) -> TimestampType {
-        match self.is_log_append_time {
-            None => TimestampType::Unrecorded,
-            Some(false) => TimestampType::CreateTime,
-            Some(true) => TimestampType::LogAppendTime,
-        }
-    }
-
     /// Returns what the diagnosis has to know of the record.
     pub(super) fn facts(&self) -> CopyFacts {
         let timestamp = |millis| Timestamp {
             millis,
-            timestamp_type: self.timestamp_type(),
+            timestamp_type: self.timestamp_type,
         };
         CopyFacts {
             topic: self.topic.clone(),
@@ -118,6 +121,7 @@ impl Detail {
             batch: self.batch,
             is_aborted: self.is_aborted.then_some(true),
             named: self.named.clone(),
+            stored: self.stored.clone(),
         }
     }
 
@@ -127,6 +131,7 @@ impl Detail {
             canonical_key: None,
             headers: None,
             named: None,
+            stored: None,
             value: self.value.as_ref().filter(|_| with_value).cloned(),
             row_json: None,
             split: self.split,
@@ -135,7 +140,7 @@ impl Detail {
             partition: self.partition,
             offset: self.offset,
             timestamp_millis: self.timestamp_millis,
-            is_log_append_time: self.is_log_append_time,
+            timestamp_type: self.timestamp_type,
             has_byte_offset: self.has_byte_offset,
             line: self.line,
             file: self.file.clone(),
@@ -295,19 +300,19 @@ mod tests {
 
     #[test]
     fn who_set_the_timestamp_is_told() {
-        for (is_log_append_time, expected) in [
-            (None, TimestampType::Unrecorded),
-            (Some(false), TimestampType::CreateTime),
-            (Some(true), TimestampType::LogAppendTime),
+        for expected in [
+            TimestampType::Unrecorded,
+            TimestampType::CreateTime,
+            TimestampType::LogAppendTime,
+            TimestampType::Database,
         ] {
             let detail = Detail {
-                is_log_append_time,
+                timestamp_type: expected,
                 timestamp_millis: Some(5),
                 row_json: Some(b"{}".to_vec()),
                 value: Some(b"row".to_vec()),
                 ..Detail::default()
             };
-            assert_eq!(detail.timestamp_type(), expected);
             assert_eq!(detail.facts().timestamp.unwrap().timestamp_type, expected);
             assert_eq!(detail.document(), Some(&b"{}"[..]));
         }

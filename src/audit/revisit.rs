@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditError;
-use crate::audit::detail::{AmountText, Detail, owned};
+use crate::audit::detail::{self, AmountText, Detail, owned};
 use crate::audit::key_reader::KeyReader;
 use crate::audit::overlap::Excluded;
 use crate::audit::past::Past;
@@ -33,7 +33,6 @@ use crate::record::FieldValue;
 use crate::record::RecordBlock;
 use crate::record::RecordView;
 use crate::record::SplitId;
-use crate::record::TimestampType;
 use crate::scan_json::field_text;
 use crate::sorted_run::blob::{BlobSorter, SortedBlobs};
 use crate::sorted_run::encoding::Encoder;
@@ -331,11 +330,7 @@ impl<'a> DetailReader<'a> {
             partition: topic_partition.map(|known| known.partition),
             offset: view.offset(),
             timestamp_millis: timestamp.map(|timestamp| timestamp.millis),
-            is_log_append_time: timestamp.and_then(|timestamp| match timestamp.timestamp_type {
-                TimestampType::Unrecorded => None,
-                TimestampType::CreateTime => Some(false),
-                TimestampType::LogAppendTime => Some(true),
-            }),
+            timestamp_type: timestamp.map(|of| of.timestamp_type).unwrap_or_default(),
             line: (view.slot().line > 0).then_some(view.slot().line),
             file: is_file.then(|| source.name()),
             has_byte_offset: is_file && source.position_unit() == PositionUnit::ByteOffset,
@@ -344,6 +339,7 @@ impl<'a> DetailReader<'a> {
             named: view
                 .headers()
                 .and_then(|headers| named_coordinates(&headers)),
+            stored: detail::stored(view, source),
             headers: view.headers().map(|headers| headers.encoded().to_vec()),
             batch: view.batch().copied(),
             is_aborted: is_aborted(view, source),

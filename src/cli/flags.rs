@@ -14,6 +14,7 @@ use crate::cli::output::{DiffFlags, OutputFlags, StoredReportFlags};
 use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
 use crate::cli::state::{HistoryFlags, StateCommandFlags, StateFlags};
+use crate::cli::store::StoreFlags;
 use crate::cli::suggest::SuggestFlags;
 use crate::cli::verdict::{BaselineFlags, VerdictFlags};
 use crate::preset::Preset;
@@ -86,6 +87,9 @@ pub struct ScanFlags {
     /// Where the records are.
     #[command(flatten)]
     pub sources: SourceFlags,
+    /// Those in a database.
+    #[command(flatten)]
+    pub store: StoreFlags,
     /// What is inside them.
     #[command(flatten)]
     pub schema: SchemaFlags,
@@ -419,6 +423,9 @@ mod tests {
             "--notify-command",
             "--stall-timeout",
             "--late",
+            "--postgres",
+            "--category",
+            "--table",
             "--audit",
             "--config",
             "--state",

@@ -41,6 +41,9 @@ Examples:
   A nightly job that reads on where it ended, and finds yesterday's copies:
     dupaudit scan -F prod.conf -t charges --by charge_id \\
       --state /var/lib/dupaudit/charges
+  Messages of a store that were handled twice:
+    dupaudit scan --postgres postgresql://auditor@db-1/message_store \\
+      --category payment --preset message-db
 
 Exit codes:
   0  no duplicates, coverage complete

@@ -15,6 +15,7 @@ pub mod schema;
 pub mod secret;
 pub mod signals;
 pub mod state;
+pub mod store;
 pub mod suggest;
 pub mod usage_error;
 pub mod verdict;

@@ -67,8 +67,20 @@ fn mask_credentials(line: &str) -> String {
         let end = after.find("://").map_or(end, |next| end.min(next));
         let (word, tail) = after.split_at(end);
         match word.rsplit_once('@') {
-            Some((_, host)) => {
-                out.push_str(MASK);
+            Some((user, host)) => {
+                // Of a database the user is no secret, and says who has read.
+                let user = user.split_once(':').map_or(user, |(user, _)| user);
+                let is_database = before.ends_with("postgresql") || before.ends_with("postgres");
+                if is_database {
+                    out.push_str(user);
+                    out.push_str(if word.starts_with(&format!("{user}:")) {
+                        ":***"
+                    } else {
+                        ""
+                    });
+                } else {
+                    out.push_str(MASK);
+                }
                 out.push('@');
                 out.push_str(host);
             }
@@ -150,6 +162,8 @@ mod tests {
             ("a://u:p@h,b://u:p@h", "a://***@h,b://***@h"),
             ("http://host/path", "http://host/path"),
             ("mail@host", "mail@host"),
+            ("postgresql://me:p@w@h/d", "postgresql://me:***@h/d"),
+            ("postgres://me@h/d", "postgres://me@h/d"),
             ("://@", "://***@"),
         ] {
             assert_eq!(masked(text), shown);

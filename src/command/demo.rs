@@ -100,6 +100,7 @@ mod embedded {
             state: None,
             schemas: SchemaSpec::default(),
             files: Vec::new(),
+            store: None,
             format: None,
             decompressed_bytes_max: None,
             kafka: Some(KafkaRequest {

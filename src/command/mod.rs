@@ -11,6 +11,7 @@ pub mod scan;
 mod schemas;
 mod sources;
 pub mod state;
+mod stores;
 pub mod suggest;
 mod targets;
 mod verdict;
@@ -77,6 +78,8 @@ pub struct ScanCommand {
     pub decompressed_bytes_max: Option<u64>,
     /// Topics to read.
     pub kafka: Option<KafkaRequest>,
+    /// What to read of a database.
+    pub store: Option<StoreRequest>,
     /// Whether to show what would be read instead of reading it.
     pub is_dry_run: bool,
     /// Which transactions count.
@@ -159,6 +162,38 @@ pub struct KafkaRequest {
     pub max_rate_bytes: Option<u64>,
     /// Which client reads.
     pub reader: Reader,
+}
+
+/// What to read of a database, and how to reach it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StoreRequest {
+    /// Address as typed: a URL, or parameters.
+    pub address: String,
+    /// Categories of Message DB.
+    pub categories: Vec<String>,
+    /// Streams of Message DB.
+    pub streams: Vec<String>,
+    /// Tables.
+    pub tables: Vec<String>,
+    /// A query.
+    pub query: Option<String>,
+    /// Column that orders the records of tables and queries.
+    pub position: Option<String>,
+    /// Column with their times.
+    pub timestamp: Option<String>,
+    /// How long one statement may take.
+    pub statement_timeout_millis: i64,
+}
+
+impl fmt::Debug for StoreRequest {
+    /// Leaves the address out: it may hold a password.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("StoreRequest")
+            .field("categories", &self.categories)
+            .field("streams", &self.streams)
+            .field("tables", &self.tables)
+            .finish_non_exhaustive()
+    }
 }
 
 impl fmt::Debug for KafkaRequest {

@@ -1,4 +1,4 @@
-//! Opens what a scan reads: topics first, then files by name.
+//! Opens what a scan reads: topics first, then databases, then files by name.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use anyhow::Context;
 use crate::audit::AuditPlan;
 use crate::command::KafkaRequest;
 use crate::command::state::remembering::{FileToRead, Remembering};
+use crate::command::stores;
 use crate::command::{CommandError, Message, ScanCommand, Surroundings};
 use crate::record::{SplitId, TopicPartition};
 use crate::source::RecordSource;
@@ -30,6 +31,8 @@ pub(super) fn open(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Vec<Box<dyn RecordSource>>, CommandError> {
     let mut sources = open_topics(scan, remembering.as_deref_mut(), surroundings)?;
+    let first_split = sources.iter().map(|source| source.splits().len()).sum();
+    sources.extend(stores::open(scan, first_split, surroundings)?);
     let first_split = sources.iter().map(|source| source.splits().len()).sum();
     let members = plan.value_members().map(Arc::new);
     sources.extend(open_files(

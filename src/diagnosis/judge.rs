@@ -8,6 +8,7 @@ use crate::diagnosis::mirror_copy;
 use crate::diagnosis::pair::{ContentKind, Family, NamedLink, PairFeatures, TimeKind};
 use crate::diagnosis::producer_retry;
 use crate::diagnosis::run::{Run, Together};
+use crate::diagnosis::stored;
 use crate::diagnosis::undetermined;
 use crate::finding::{Cause, Confidence, Diagnosis, Evidence};
 
@@ -140,15 +141,22 @@ pub(super) fn diagnose(case: &RunCase<'_>, pair: &PairFeatures, episode: u64) ->
     Diagnosis {
         cause: rule.cause,
         confidence: Some(confidence(case, pair, (rule.cause, of_run))),
-        supporting: (rule.supporting)(case, pair),
-        contradicting: (rule.contradicting)(case, pair),
+        supporting: stored::supporting(pair).unwrap_or_else(|| (rule.supporting)(case, pair)),
+        contradicting: stored::contradicting(pair)
+            .unwrap_or_else(|| (rule.contradicting)(case, pair)),
         excluded,
         episode,
     }
 }
 
 fn weights(case: &RunCase<'_>, pair: &PairFeatures) -> Vec<(Cause, Weight)> {
-    let weigh = |rule: &Rule| (rule.cause, (rule.weigh)(case, pair));
+    let weigh = |rule: &Rule| {
+        let weight = stored::weigh(rule.cause, pair);
+        (
+            rule.cause,
+            weight.unwrap_or_else(|| (rule.weigh)(case, pair)),
+        )
+    };
     RULES.iter().map(weigh).collect()
 }
 

@@ -22,6 +22,7 @@ mod mirror_copy;
 mod pair;
 mod producer_retry;
 mod run;
+mod stored;
 mod undetermined;
 
 pub use majority::{MajorityDiagnosis, Verdict};
@@ -29,6 +30,7 @@ pub use pair::{
     ContentHashes, CopyFacts, CopyHistory, PairFacts, PairFeatures, PairId, Reference,
     named_coordinates,
 };
+pub use stored::StoredCopy;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -33,6 +33,8 @@ pub enum GapReason {
     Truncated,
     /// The topic was deleted and made again.
     Recreated,
+    /// Numbers of a database's sequence that no record has.
+    SequenceHole,
 }
 
 impl GapReason {
@@ -69,6 +71,7 @@ impl GapReason {
             Self::Interrupted => "interrupted",
             Self::Truncated => "truncated",
             Self::Recreated => "recreated",
+            Self::SequenceHole => "sequence-hole",
         }
     }
 
@@ -76,7 +79,11 @@ impl GapReason {
     pub fn is_complete(self) -> bool {
         matches!(
             self,
-            Self::Control | Self::Aborted | Self::Compacted | Self::ControlOrCompacted
+            Self::Control
+                | Self::Aborted
+                | Self::Compacted
+                | Self::ControlOrCompacted
+                | Self::SequenceHole
         )
     }
 }

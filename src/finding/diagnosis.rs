@@ -264,6 +264,23 @@ pub enum Evidence {
     NoBatches,
     /// Missing: the content of one copy.
     ContentUnknown,
+    /// Both follow the same message of a store.
+    SameInput {
+        /// Its stream.
+        stream: String,
+        /// Its position in the stream.
+        position: i64,
+    },
+    /// They follow different messages of a store.
+    OtherInput,
+    /// Both were written to a store, each with an id and a position of its own.
+    WrittenTwice,
+    /// One lies in a store, the other in a topic.
+    Published,
+    /// A handler may write more than once for one message by design.
+    SeveralPerInput,
+    /// Missing: what caused one of them.
+    InputUnknown,
     /// Missing: the shape, since there were too many runs to keep apart.
     TooManyRuns,
 }

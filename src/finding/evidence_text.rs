@@ -233,6 +233,25 @@ impl fmt::Display for Evidence {
             Self::ContentUnknown => {
                 out.write_str("missing: the content of a copy, which could not be read again")
             }
+            Self::SameInput { stream, position } => write!(
+                out,
+                "both follow the message at position {position} of {stream}: it was handled twice"
+            ),
+            Self::OtherInput => out.write_str("the copies follow different messages"),
+            Self::WrittenTwice => out.write_str(
+                "the store gave each copy an id and a position of its own: each was written anew",
+            ),
+            Self::Published => {
+                out.write_str("one copy lies in the store, the other in a topic that it feeds")
+            }
+            Self::SeveralPerInput => out.write_str(
+                "a handler that writes this more than once for one message by design looks the \
+                 same",
+            ),
+            Self::InputUnknown => out.write_str(
+                "missing: what the copies follow (metadata.causationMessageStreamName and \
+                 causationMessagePosition)",
+            ),
             Self::TooManyRuns => {
                 out.write_str("missing: the shape; there are too many runs to keep apart")
             }

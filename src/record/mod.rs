@@ -23,7 +23,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// One partition of one topic; shown as Kafka shows it, `orders-3`.
+/// One partition of one topic; shown as Kafka shows it, `orders-3`, or as its topic where it has
+/// no partitions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TopicPartition {
     /// Name of the topic.
@@ -35,11 +36,19 @@ pub struct TopicPartition {
 impl TopicPartition {
     /// Number that stands for a partition that is not known, where the topic is.
     pub const UNKNOWN: i32 = -1;
+
+    /// Returns the number of the partition, where it has one.
+    pub fn number(&self) -> Option<i32> {
+        (self.partition > Self::UNKNOWN).then_some(self.partition)
+    }
 }
 
 impl fmt::Display for TopicPartition {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}-{}", self.topic, self.partition)
+        match self.number() {
+            Some(number) => write!(out, "{}-{number}", self.topic),
+            None => out.write_str(&self.topic),
+        }
     }
 }
 

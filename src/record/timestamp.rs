@@ -14,6 +14,8 @@ pub enum TimestampType {
     CreateTime,
     /// The broker, when it appended the record.
     LogAppendTime,
+    /// The database, when it stored the record.
+    Database,
 }
 
 impl TimestampType {
@@ -23,6 +25,7 @@ impl TimestampType {
             Self::Unrecorded => None,
             Self::CreateTime => Some("CreateTime"),
             Self::LogAppendTime => Some("LogAppendTime"),
+            Self::Database => Some("database"),
         }
     }
 }

@@ -84,7 +84,8 @@ fn remedy(reason: GapReason) -> Option<&'static str> {
         | GapReason::Compacted
         | GapReason::ControlOrCompacted
         | GapReason::Truncated
-        | GapReason::Recreated => None,
+        | GapReason::Recreated
+        | GapReason::SequenceHole => None,
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod earlier;
 pub mod file;
 pub mod kafka;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod range;
 pub mod record_batch;
 

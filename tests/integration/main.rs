@@ -16,6 +16,7 @@
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
 //! | `scripted` | faults that only a scripted broker has, by both readers |
 //! | `state` | runs that remember: what they find night after night is what one scan finds |
+//! | `stores` | messages and tables of a real Postgres |
 //! | `terminal` | a real terminal: nothing of the data moves it, lines fit, and its picture |
 //! | `topics` | transactions, compaction, ranges, exports, and no trace on the cluster |
 //! | `reports` | stored reports are rendered again, compared, and hide what they should |
@@ -57,6 +58,8 @@ mod reports;
 mod scripted;
 mod scripted_broker;
 mod state;
+#[cfg(feature = "postgres")]
+mod stores;
 mod support;
 mod terminal;
 #[cfg(feature = "kafka")]

@@ -242,7 +242,7 @@ impl SpooledList {
         };
         ReportedRecord {
             occurrence,
-            timestamp_type: detail.timestamp_type(),
+            timestamp_type: detail.timestamp_type,
             topic: detail.topic,
             partition: detail.partition,
             offset: detail.offset,

@@ -16,6 +16,7 @@ use crate::dedup_key::fingerprint;
 use crate::diagnosis::{ContentHashes, DiagnosisContext};
 use crate::finding::{DeadLetterDialect, NamedCoordinates};
 use crate::record::BatchStamp;
+use crate::record::TimestampType;
 use crate::sorted_run::encoding::Encoder;
 use crate::sorted_run::{BlobSorter, SortedBlobs};
 
@@ -67,7 +68,11 @@ fn detail() -> impl Strategy<Value = Detail> {
                 topic: place.1.map(str::to_owned),
                 partition: Some(place.2),
                 timestamp_millis: millis,
-                is_log_append_time: is_appended,
+                timestamp_type: match is_appended {
+                    None => TimestampType::Unrecorded,
+                    Some(false) => TimestampType::CreateTime,
+                    Some(true) => TimestampType::LogAppendTime,
+                },
                 batch: copy.0,
                 named: copy.1,
                 is_aborted: flags.0,

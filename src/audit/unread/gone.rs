@@ -5,6 +5,7 @@ use crate::audit::placement::range;
 use crate::audit::plan::AuditPlan;
 use crate::index::NO_TIMESTAMP;
 use crate::index::Occurrence;
+use crate::record::TopicPartition;
 use crate::source::PositionUnit;
 use crate::source::RecordSource;
 
@@ -23,7 +24,7 @@ pub(in crate::audit) fn gone_detail(
         offset: topic_partition
             .as_ref()
             .and_then(|_| i64::try_from(suspect.position).ok()),
-        partition: topic_partition.as_ref().map(|known| known.partition),
+        partition: topic_partition.as_ref().and_then(TopicPartition::number),
         topic: topic_partition.map(|known| known.topic.to_string()),
         timestamp_millis,
         file: is_file.then(|| source.name()),

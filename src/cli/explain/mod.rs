@@ -9,6 +9,7 @@ use clap::{Args, Parser as _, ValueHint};
 use crate::cli::flags::{CommandFlags, Flags, IsolationFlag, RangeFlags, ScanFlags, SourceFlags};
 use crate::cli::resolve::{self, RunContext};
 use crate::cli::secret::{self, MASK};
+use crate::cli::store::StoreFlags;
 use crate::cli::usage_error::UsageError;
 use crate::command::ExplainCommand;
 use crate::finding::shell_word;
@@ -38,6 +39,9 @@ pub struct ExplainFlags {
     #[arg(short = 'F', value_name = "FILE", value_hint = ValueHint::FilePath,
         help_heading = "Sources")]
     pub property_file: Vec<PathBuf>,
+    /// Database to read instead of that of the scan
+    #[arg(long, value_name = "ADDRESS", value_hint = ValueHint::Url, help_heading = "Sources")]
+    pub postgres: Option<String>,
     /// Show the values of records
     #[arg(long)]
     pub show_values: bool,
@@ -74,6 +78,7 @@ pub fn resolve(
     let masked = scan.sources.property.extract_if(.., |text| is_masked(text));
     let masked: Vec<String> = masked.collect();
     replace_sources(&mut scan.sources, flags, &report.group);
+    replace_store(&mut scan.store, flags, &report.group);
     let unused = unused_options(flags, &scan.sources);
     let kcat_connection = kcat_connection(&scan.sources);
     let mut scan = resolve::scan(&scan, context).map_err(|error| {
@@ -154,6 +159,8 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
 /// Leaves of the sources those that the group's records came from, as named now.
 fn replace_sources(sources: &mut SourceFlags, flags: &ExplainFlags, group: &ReadGroup) {
     let in_topics = group.records.iter().filter(|record| record.file.is_none());
+    // A topic without partitions is one of a database.
+    let in_topics = in_topics.filter(|record| record.partition.is_some());
     let topics: BTreeSet<&String> = in_topics.filter_map(|of| of.topic.as_ref()).collect();
     sources.topic = topics.into_iter().cloned().collect();
     sources.partitions.clear();
@@ -181,6 +188,20 @@ fn replace_sources(sources: &mut SourceFlags, flags: &ExplainFlags, group: &Read
         sources.format = None;
         sources.map.clear();
         sources.assume_topic = None;
+    }
+}
+
+/// Leaves the database only where one of the group's records lies in it.
+fn replace_store(store: &mut StoreFlags, flags: &ExplainFlags, group: &ReadGroup) {
+    let mut records = group.records.iter();
+    let is_used = records.any(|record| record.file.is_none() && record.partition.is_none());
+    if !is_used {
+        *store = StoreFlags {
+            statement_timeout: store.statement_timeout.clone(),
+            ..StoreFlags::default()
+        };
+    } else if let Some(address) = &flags.postgres {
+        store.postgres = Some(address.clone());
     }
 }
 

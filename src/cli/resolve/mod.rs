@@ -22,6 +22,7 @@ use crate::cli::preset;
 use crate::cli::resolve::kafka::Environment;
 use crate::cli::schema;
 use crate::cli::state;
+use crate::cli::store;
 use crate::cli::usage_error::UsageError;
 use crate::cli::verdict;
 use crate::command::{
@@ -52,11 +53,14 @@ pub struct RunContext<'a> {
 
 /// Returns the audit that is asked for.
 pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, UsageError> {
+    let beside = (flags.state.state.is_some(), flags.sources.dry_run);
+    store::check_beside(&flags.store, beside)?;
     let (kafka, isolation) = kafka::resolve(&flags.sources, context.environment)?;
     let preset = preset::find(&flags.dedup_key);
     let identity = preset::with_dedup_key(&flags.dedup_key, preset);
     let at_risk = preset::with_impact(&flags.impact, preset);
-    check_sources(&flags.sources)?;
+    let store = store::resolve(&flags.store)?;
+    check_sources(&flags.sources, store.is_some())?;
     let outputs = outputs::resolve(&flags.output.render)?;
     let partitions = kafka.as_ref().and_then(|kafka| kafka.partitions.as_ref());
     let plan = AuditPlan {
@@ -93,6 +97,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         format: flags.sources.format.clone(),
         decompressed_bytes_max: decompressed_bytes_max(&flags.limits)?,
         kafka,
+        store,
         is_dry_run: flags.sources.dry_run,
         isolation,
         preset: preset.map(|preset| preset.name),
@@ -162,8 +167,8 @@ fn expression(option: &str, text: &str, example: &str) -> Result<Expression, Usa
     })
 }
 
-fn check_sources(flags: &SourceFlags) -> Result<(), UsageError> {
-    if flags.files.is_empty() && flags.topic.is_empty() {
+fn check_sources(flags: &SourceFlags, has_store: bool) -> Result<(), UsageError> {
+    if flags.files.is_empty() && flags.topic.is_empty() && !has_store {
         return Err(UsageError::new("there is nothing to read").hint(
             "name files, `-` for standard input, or a topic: \
              dupaudit scan payments.jsonl --by charge_id, \

@@ -13,9 +13,11 @@ use crate::audit::RecalledRecord;
 use crate::command::reports;
 use crate::command::scan::audit_failure;
 use crate::command::schemas;
+use crate::command::stores;
 use crate::command::{CommandError, Message, Outcome, ScanCommand, Surroundings};
+use crate::diagnosis::StoredCopy;
 use crate::finding::Fingerprint;
-use crate::record::{FieldPath, TimestampType, lossless_text};
+use crate::record::{FieldPath, TimestampType, TopicPartition, lossless_text};
 use crate::report::TerminalOptions;
 use crate::report::explain::{CopyState, ExplainScreen, ExplainedCopy, ExplainedGroup};
 use crate::report::read::{ReadGroup, ReadRecord};
@@ -70,7 +72,11 @@ pub fn run(
         .zip(&opened.places)
         .map(|((reported, found), place)| copy(reported, *found, *place, expected))
         .collect::<Vec<_>>();
-    let explained = explained(explain, copies, &paths, &records, &opened);
+    let inputs = inputs(explain, &records);
+    let shows_values = explain.shows_values;
+    let inputs = stores::inputs(&explain.scan, &inputs, shows_values, surroundings)?;
+    let mut explained = explained(explain, copies, &paths, &records, &opened);
+    explained.inputs = inputs;
     show(&explained, surroundings)?;
     Ok(Outcome::Done)
 }
@@ -105,7 +111,11 @@ fn copy(
     place: Place,
     expected: Option<Fingerprint>,
 ) -> ExplainedCopy {
-    let topic_partition = reported.topic.clone().zip(reported.partition);
+    let partition = reported.partition.or_else(|| {
+        // A topic without partitions is one of a database.
+        reported.file.is_none().then_some(TopicPartition::UNKNOWN)
+    });
+    let topic_partition = reported.topic.clone().zip(partition);
     let known = ExplainedCopy {
         topic_partition,
         offset: reported.offset,
@@ -161,13 +171,32 @@ fn state(
     }
 }
 
+/// Returns the messages that the records of a message store follow, each once.
+fn inputs(explain: &ExplainCommand, records: &[Option<&RecalledRecord>]) -> Vec<(String, i64)> {
+    let reported = explain.group.records.iter().zip(records);
+    let stored = reported.filter(|(reported, _)| {
+        reported.file.is_none() && reported.topic.is_some() && reported.partition.is_none()
+    });
+    let mut inputs: Vec<(String, i64)> = stored
+        .filter_map(|(_, found)| StoredCopy::of_value(found.as_ref()?.value.as_deref()?, true))
+        .filter_map(|stored| stored.input)
+        .collect();
+    inputs.sort();
+    inputs.dedup();
+    inputs
+}
+
 fn millis(text: &str) -> Option<i64> {
     let time = chrono::DateTime::parse_from_rfc3339(text).ok()?;
     Some(time.timestamp_millis())
 }
 
 fn timestamp_type(name: Option<&str>) -> TimestampType {
-    let all = [TimestampType::CreateTime, TimestampType::LogAppendTime];
+    let all = [
+        TimestampType::CreateTime,
+        TimestampType::LogAppendTime,
+        TimestampType::Database,
+    ];
     all.into_iter()
         .find(|kind| kind.name() == name)
         .unwrap_or_default()
@@ -197,6 +226,7 @@ fn explained(
         subject: group.subject.clone(),
         differing_fields: paths.iter().map(ToString::to_string).collect(),
         causes: causes::of(group, &copies, records),
+        inputs: Vec::new(),
         commands: see_it::commands(&explain.kcat_connection, group, opened),
         copies,
         shows_values: explain.shows_values,

@@ -7,8 +7,9 @@ use anyhow::anyhow;
 
 use crate::command::explain::{ExplainCommand, by_file};
 use crate::command::sources;
+use crate::command::stores;
 use crate::command::{CommandError, Message, Surroundings};
-use crate::record::SplitId;
+use crate::record::{SplitId, TopicPartition};
 use crate::report::read::{ReadGroup, ReadRecord};
 use crate::source::file::{FileSource, walk};
 use crate::source::kafka::KafkaSource;
@@ -63,7 +64,13 @@ pub(super) fn open(
         files: BTreeMap::new(),
     };
     let mut next_split = 0;
-    let topics = open_topics(explain, &mut opened, &mut next_split, surroundings)?;
+    let mut topics = open_topics(explain, &mut opened, &mut next_split, surroundings)?;
+    topics.extend(open_store(
+        explain,
+        &mut opened,
+        &mut next_split,
+        surroundings,
+    )?);
     let files = open_files(explain, &mut opened, &mut next_split, surroundings)?;
     for path in unused(&explain.scan.files, &opened.files) {
         let path = path.display();
@@ -90,7 +97,8 @@ fn at(split: SplitId, position: Option<u64>) -> Place {
 }
 
 fn place_in_topic(record: &ReadRecord, splits: &TopicSplits) -> Place {
-    let of = record.topic.clone().zip(record.partition);
+    let partition = record.partition.unwrap_or(TopicPartition::UNKNOWN);
+    let of = record.topic.clone().map(|topic| (topic, partition));
     match of.and_then(|of| splits.get(&of)) {
         Some(split) => at(
             *split,
@@ -140,6 +148,31 @@ fn open_topics(
             *next_split += 1;
         }
         opened.sources.push(Box::new(source));
+    }
+    Ok(splits)
+}
+
+/// What lies in a database is found by its positions alone, so its first pass never begins.
+fn open_store(
+    explain: &ExplainCommand,
+    opened: &mut Opened,
+    next_split: &mut u32,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<TopicSplits, CommandError> {
+    let mut splits = TopicSplits::new();
+    let running = std::mem::take(&mut surroundings.stop);
+    surroundings.stop.stop();
+    let first = usize::try_from(*next_split).unwrap_or(usize::MAX);
+    let source = stores::open(&explain.scan, first, surroundings);
+    surroundings.stop = running;
+    if let Some(source) = source? {
+        for split in source.splits() {
+            if let Some(of) = source.topic_partition(split) {
+                splits.insert((of.topic.to_string(), of.partition), split);
+            }
+            *next_split += 1;
+        }
+        opened.sources.push(source);
     }
     Ok(splits)
 }

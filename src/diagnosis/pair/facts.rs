@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::diagnosis::stored::StoredCopy;
 use crate::finding::NamedCoordinates;
 use crate::record::BatchStamp;
 use crate::record::Headers;
@@ -44,6 +45,22 @@ pub(super) fn is_not_different(left: Option<u128>, right: Option<u128>) -> bool 
     left.zip(right).is_none_or(|(left, right)| left == right)
 }
 
+/// Returns source and mirror where one topic is named `alias.` and the other's name.
+pub(crate) fn mirror_names<'a>(left: &'a str, right: &'a str) -> Option<(&'a str, &'a str)> {
+    let is_mirror_of = |mirror: &str, source: &str| {
+        mirror
+            .strip_suffix(source)
+            .is_some_and(|alias| alias.len() > 1 && alias.ends_with('.'))
+    };
+    if is_mirror_of(right, left) {
+        Some((left, right))
+    } else if is_mirror_of(left, right) {
+        Some((right, left))
+    } else {
+        None
+    }
+}
+
 fn payload_hash(payload: Payload<'_>) -> Option<u128> {
     match payload {
         Payload::Unrecorded => None,
@@ -74,6 +91,8 @@ pub struct CopyFacts {
     pub is_aborted: Option<bool>,
     /// What its headers name, as [`named_coordinates`](super::named_coordinates()) reads them.
     pub named: Option<NamedCoordinates>,
+    /// What a message store shows of it, where it lies in one.
+    pub stored: Option<StoredCopy>,
 }
 
 impl CopyFacts {

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::changed_fields::{FieldChange, field_change};
 use super::facts::{CopyFacts, PairFacts, is_not_different};
+use crate::diagnosis::pair::facts::mirror_names;
+use crate::diagnosis::stored::StoreLink;
 use crate::finding::AbortedCopy;
 use crate::finding::NamedCoordinates;
 use crate::record::BatchStamp;
@@ -93,6 +95,8 @@ pub(crate) struct PairClass {
     pub(crate) producers: ProducerKind,
     /// Whether headers of both name the same third record.
     pub(crate) is_redelivered: bool,
+    /// How they come together, where one lies in a message store.
+    pub(crate) store: Option<StoreLink>,
 }
 
 /// A batch that stands at two places.
@@ -139,6 +143,8 @@ pub struct PairFeatures {
     /// Partitions of the reference and the extra record, where known.
     pub(crate) partitions: Option<(i32, i32)>,
     pub(crate) elsewhere: Option<String>,
+    /// What a message store says that the extra record follows.
+    pub(crate) input: Option<(String, i64)>,
 }
 
 impl PairFeatures {
@@ -158,6 +164,7 @@ impl PairFeatures {
             time: time_kind(reference, extra),
             producers: batches.map_or(ProducerKind::Unknown, producer_kind),
             is_redelivered,
+            store: StoreLink::of(reference.stored.as_ref(), extra.stored.as_ref()),
         };
         class.family = if aborted.is_some() {
             Family::Aborted
@@ -189,6 +196,10 @@ impl PairFeatures {
             topics,
             partitions: reference.partition.zip(extra.partition),
             elsewhere: pair.reference.elsewhere.clone(),
+            input: extra
+                .stored
+                .as_ref()
+                .and_then(|stored| stored.input.clone()),
         }
     }
 }
@@ -236,22 +247,6 @@ fn place_family(pair: &PairFacts, class: PairClass) -> Family {
         Family::SamePartition
     } else {
         Family::OtherPartition
-    }
-}
-
-/// Returns source and mirror where one topic is named `alias.` and the other's name.
-pub(crate) fn mirror_names<'a>(left: &'a str, right: &'a str) -> Option<(&'a str, &'a str)> {
-    let is_mirror_of = |mirror: &str, source: &str| {
-        mirror
-            .strip_suffix(source)
-            .is_some_and(|alias| alias.len() > 1 && alias.ends_with('.'))
-    };
-    if is_mirror_of(right, left) {
-        Some((left, right))
-    } else if is_mirror_of(left, right) {
-        Some((right, left))
-    } else {
-        None
     }
 }
 
@@ -321,7 +316,8 @@ fn time_kind(reference: &CopyFacts, extra: &CopyFacts) -> TimeKind {
         } else {
             TimeKind::UnknownLater
         }
-    } else if is_equal {
+    // A database sets the time anew for everything that is written.
+    } else if is_equal && !types.contains(&TimestampType::Database) {
         TimeKind::Kept
     } else {
         TimeKind::Later

@@ -11,6 +11,5 @@ pub use facts::{ContentHashes, CopyFacts, PairFacts, PairId, Reference};
 pub use features::PairFeatures;
 pub use named_coordinates::named_coordinates;
 
-pub(super) use features::{
-    ContentKind, Family, NamedLink, PairClass, ProducerKind, TimeKind, mirror_names,
-};
+pub(super) use facts::mirror_names;
+pub(super) use features::{ContentKind, Family, NamedLink, PairClass, ProducerKind, TimeKind};

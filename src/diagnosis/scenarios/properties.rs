@@ -63,6 +63,7 @@ fn copy() -> impl Strategy<Value = CopyFacts> {
     )
         .prop_map(
             |(place, timestamp, hashes, batch, is_aborted, named)| CopyFacts {
+                stored: None,
                 topic: place.0.map(str::to_owned),
                 partition: Some(place.1),
                 offset: place.2,

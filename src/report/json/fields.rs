@@ -114,7 +114,7 @@ fn conflict<W: Write>(json: &mut JsonOutput<W>, conflict: &CoverageConflict) -> 
     json.item()?;
     json.open("{")?;
     json.member("topic", &*conflict.topic_partition.topic)?;
-    json.member("partition", &conflict.topic_partition.partition)?;
+    json.member("partition", &conflict.topic_partition.number())?;
     json.member("offset", &conflict.offset)?;
     json.member("audited", &conflict.audited)?;
     json.member("other", &conflict.other)?;
@@ -125,7 +125,7 @@ fn partition<W: Write>(json: &mut JsonOutput<W>, read: &PartitionCoverage) -> io
     json.item()?;
     json.open("{")?;
     json.member("topic", &*read.topic_partition.topic)?;
-    json.member("partition", &read.topic_partition.partition)?;
+    json.member("partition", &read.topic_partition.number())?;
     json.member("log_start_offset", &read.log_start_offset)?;
     json.member("high_watermark", &read.high_watermark)?;
     json.member("last_stable_offset", &read.last_stable_offset)?;

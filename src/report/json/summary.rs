@@ -163,7 +163,7 @@ fn partition_totals<W: Write>(json: &mut JsonOutput<W>, summary: &AuditSummary) 
         json.item()?;
         json.open("{")?;
         json.member("topic", &*total.topic_partition.topic)?;
-        json.member("partition", &total.topic_partition.partition)?;
+        json.member("partition", &total.topic_partition.number())?;
         json.member("episodes", &total.episodes)?;
         json.member("groups", &total.groups)?;
         json.member("extra_records", &total.extra_records)?;

@@ -167,7 +167,9 @@ pub(super) fn append(
         // The broker's clock stamps the wrapper alone.
         let millis = match header.timestamp_type {
             TimestampType::LogAppendTime => header.max_timestamp,
-            TimestampType::CreateTime | TimestampType::Unrecorded => message.timestamp_millis,
+            TimestampType::CreateTime | TimestampType::Unrecorded | TimestampType::Database => {
+                message.timestamp_millis
+            }
         };
         set_timestamp(&mut slot, millis, header.timestamp_type);
         slots.push(slot);

@@ -1,6 +1,7 @@
 //! A real Postgres server with the real Message DB, for one test.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -19,7 +20,9 @@ wait $server 2>/dev/null
 "#;
 
 /// A server on a socket in a folder of its own.
-pub(super) struct Postgres {
+pub(crate) struct Postgres {
+    /// Where it listens on 127.0.0.1.
+    pub(crate) port: u16,
     /// Holds the socket and the data.
     folder: tempfile::TempDir,
     message_db: PathBuf,
@@ -37,7 +40,7 @@ impl Drop for Postgres {
 
 impl Postgres {
     /// Starts a server and installs Message DB in it, or says what is missing.
-    pub(super) fn with_message_db() -> Result<Self, String> {
+    pub(crate) fn with_message_db() -> Result<Self, String> {
         let programs = programs()?;
         let message_db = message_db()?;
         let folder = tempfile::tempdir().map_err(text)?;
@@ -49,11 +52,14 @@ impl Postgres {
         as_user.extend(options.map(str::to_owned));
         as_user.extend(["--locale=C".to_owned(), "-D".to_owned(), shown(&data)]);
         output(Command::new(&as_user[0]).args(&as_user[1..]))?;
+        let port = free_port().map_err(text)?;
         let mut watcher = Command::new("sh")
             .args(["-c", WATCHER, "sh"])
             .args(&user)
             .arg(programs.join("postgres"))
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-D"])
+            .args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-p"])
+            .arg(port.to_string())
+            .arg("-D")
             .arg(&data)
             .arg("-k")
             .arg(folder.path())
@@ -63,6 +69,7 @@ impl Postgres {
             .map_err(text)?;
         let lifeline = watcher.stdin.take();
         let server = Self {
+            port,
             folder,
             message_db,
             watcher,
@@ -98,13 +105,24 @@ impl Postgres {
         let mut command = Command::new(program);
         command
             .env("PGHOST", self.folder.path())
+            .env("PGPORT", self.port.to_string())
             .env("PGUSER", "postgres")
             .stdin(Stdio::null());
         command
     }
 
+    /// Returns the address of the store for a role.
+    pub(crate) fn address(&self, role: &str) -> String {
+        format!("postgresql://{role}@127.0.0.1:{}/message_store", self.port)
+    }
+
+    /// Returns the folder of the data, and of the socket above it.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Runs a command of `psql` in a folder and returns what it prints.
-    pub(super) fn psql(&self, workspace: &Workspace, command: &str) -> String {
+    pub(crate) fn psql(&self, workspace: &Workspace, command: &str) -> String {
         let path = "-c search_path=message_store";
         let mut psql = self.client("psql");
         psql.args([
@@ -120,6 +138,11 @@ impl Postgres {
         .current_dir(workspace.path());
         output(&mut psql).unwrap()
     }
+}
+
+/// Returns a port that nobody listens at now.
+fn free_port() -> std::io::Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
 /// Returns the folder of the server's programs.

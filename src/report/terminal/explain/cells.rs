@@ -1,6 +1,6 @@
 //! What stands in each row of copies side by side.
 
-use crate::record::{BatchStamp, Headers, TimestampType};
+use crate::record::{BatchStamp, Headers, TimestampType, TopicPartition};
 use crate::report::terminal::escape::visible;
 use crate::report::terminal::explain::money;
 use crate::report::terminal::explain::{CopyState, ExplainedCopy, ExplainedGroup};
@@ -88,7 +88,11 @@ pub(super) fn rows(group: &ExplainedGroup) -> Vec<GridRow> {
 fn coordinates(copy: &ExplainedCopy) -> String {
     match (&copy.topic_partition, copy.offset) {
         (Some((topic, partition)), Some(offset)) => {
-            format!("{}-{partition}@{offset}", visible(topic))
+            let number = Some(partition).filter(|number| **number > TopicPartition::UNKNOWN);
+            let number = number
+                .map(|number| format!("-{number}"))
+                .unwrap_or_default();
+            format!("{}{number}@{offset}", visible(topic))
         }
         (Some((topic, partition)), None) => format!("{}-{partition}", visible(topic)),
         (None, _) => place_in_file(copy),

@@ -40,6 +40,8 @@ pub struct ExplainedGroup {
     pub copies: Vec<ExplainedCopy>,
     /// Why the extras exist.
     pub causes: Vec<ExplainedCause>,
+    /// What the copies follow, where a message store says.
+    pub inputs: Vec<String>,
     /// Commands that show the copies.
     pub commands: Vec<ExplainedCommand>,
     /// Whether values of records may be shown.
@@ -151,6 +153,9 @@ impl<W: Write> ExplainScreen<W> {
         screen.blank();
         for cause in &group.causes {
             explain_cause(&mut screen, cause, group.extra);
+        }
+        for (index, input) in group.inputs.iter().enumerate() {
+            screen.labelled(if index == 0 { "follows" } else { "" }, &visible(input));
         }
         for (index, command) in group.commands.iter().enumerate() {
             add_command(&mut screen, if index == 0 { "see it" } else { "" }, command);

@@ -209,6 +209,9 @@ fn place(record: &ReportedRecord, width: usize) -> (String, String) {
         let position = record.offset.map(|offset| format!("@{offset}"));
         return (container, position.unwrap_or_default());
     }
+    if let (Some(topic), None, Some(offset)) = (&record.topic, &record.file, record.offset) {
+        return (visible_start(topic, width), format!("@{offset}"));
+    }
     let path = record.file.as_deref().unwrap_or("?");
     let name = path.rsplit('/').next().unwrap_or(path);
     let position = match (record.line, record.byte_offset) {

@@ -190,7 +190,7 @@ fn append_records(
 fn millis_of(header: &BatchHeader, parts: &Parts) -> Option<i64> {
     match header.timestamp_type {
         TimestampType::LogAppendTime => Some(header.max_timestamp),
-        TimestampType::CreateTime | TimestampType::Unrecorded => {
+        TimestampType::CreateTime | TimestampType::Unrecorded | TimestampType::Database => {
             header.base_timestamp.checked_add(parts.timestamp_delta)
         }
     }
