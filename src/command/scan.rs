@@ -168,11 +168,15 @@ fn write_reports(
         }
         None => None,
     };
+    let doubts = reports.doubts();
     let written = reports.commit().map_err(CommandError::failed);
     // Whoever is told may look at the reports; they are there, or will not be. A run that is ended
     // here tells it again: that is better than never.
     verdict::notify(scan.verdict.notify.as_ref(), &head, surroundings);
     written?;
+    for doubt in doubts {
+        (surroundings.say)(Message::Warning(doubt));
+    }
     match prepared {
         Some(prepared) => prepared.commit().map_err(state::failure),
         None => Ok(()),

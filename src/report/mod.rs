@@ -1,4 +1,5 @@
-//! Findings become text, streamed: the first screen, HTML, Markdown, JSON, JSON Lines and CSV.
+//! Findings become reports, streamed: the first screen, HTML, Markdown, JSON, JSON Lines, CSV,
+//! workbooks and Parquet.
 
 mod answer;
 pub mod csv;
@@ -7,6 +8,8 @@ pub mod hints;
 pub mod html;
 pub mod json;
 pub mod markdown;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod prometheus;
 pub mod read;
 pub mod redact;
@@ -69,12 +72,17 @@ pub trait ReportWriter {
 
     /// Writes what comes after the groups, and flushes.
     fn end(&mut self) -> io::Result<()>;
+
+    /// Returns what the report could not hold, once it has ended.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a machine-readable report shows beyond its defaults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReportOptions {
-    /// What a row of CSV is.
+    /// What a row of CSV, of a workbook or of Parquet is.
     pub rows: CsvRows,
     /// Whether CSV cells that a spreadsheet would run stay as they are.
     pub csv_raw: bool,
@@ -102,6 +110,8 @@ pub fn report_writer<'a>(
         ReportFormat::Html => Box::new(HtmlReport::new(output, options.show_values)),
         ReportFormat::Markdown => Box::new(MarkdownReport::new(output)),
         ReportFormat::Prom => Box::new(PrometheusReport::new(output, name.to_owned())),
+        #[cfg(feature = "parquet")]
+        ReportFormat::Parquet => Box::new(parquet::ParquetReport::new(output, options.rows)),
         #[cfg(feature = "xlsx")]
         ReportFormat::Xlsx => Box::new(xlsx::XlsxReport::new(output, options.rows)),
     }
@@ -239,6 +249,8 @@ mod tests {
                         assert_eq!(written.lines().count(), 5 + sample.episodes.len());
                         serde_json::from_str(written.lines().nth_back(1).unwrap()).unwrap()
                     }
+                    #[cfg(feature = "parquet")]
+                    ReportFormat::Parquet => continue,
                     #[cfg(feature = "xlsx")]
                     ReportFormat::Xlsx => continue,
                     ReportFormat::Json

@@ -96,6 +96,17 @@ impl<'a> Reports<'a> {
         Ok(())
     }
 
+    /// Returns what the reports that have ended could not hold, each with its name.
+    pub fn doubts(&self) -> Vec<String> {
+        let open = self.reports.iter();
+        open.filter(|report| matches!(report.fate, Fate::Open))
+            .filter_map(|report| {
+                let doubt = report.writer.doubt()?;
+                Some(format!("`{}`: {doubt}", report.name))
+            })
+            .collect()
+    }
+
     /// Gives every file its name; all that could not be written are named in the error.
     pub fn commit(self) -> Result<(), ReportFailure> {
         let mut failures = Vec::new();

@@ -22,6 +22,9 @@ pub enum ReportFormat {
     Markdown,
     /// Metrics, as a textfile of Prometheus.
     Prom,
+    /// Typed columns, for programs.
+    #[cfg(feature = "parquet")]
+    Parquet,
     /// A workbook for people.
     #[cfg(feature = "xlsx")]
     Xlsx,
@@ -65,6 +68,8 @@ impl ReportFormat {
             "csv" => Ok(Self::Csv),
             "html" | "htm" => Ok(Self::Html),
             "md" => Ok(Self::Markdown),
+            #[cfg(feature = "parquet")]
+            "parquet" => Ok(Self::Parquet),
             #[cfg(feature = "xlsx")]
             "xlsx" => Ok(Self::Xlsx),
             "prom" => Ok(Self::Prom),
@@ -82,6 +87,8 @@ impl ReportFormat {
             Self::Html => "html",
             Self::Markdown => "md",
             Self::Prom => "prom",
+            #[cfg(feature = "parquet")]
+            Self::Parquet => "parquet",
             #[cfg(feature = "xlsx")]
             Self::Xlsx => "xlsx",
         }

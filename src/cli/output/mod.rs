@@ -30,16 +30,17 @@ pub struct OutputFlags {
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct RenderFlags {
-    /// Write a report, by its extension: `.csv`, `.json`, `.jsonl` or `.xlsx` with every group,
-    /// `.html` to look at, `.md` for a pull request or a channel, `.prom` with metrics for
-    /// Prometheus; `-` for standard output (repeatable)
+    /// Write a report, by its extension: `.csv`, `.json`, `.jsonl`, `.xlsx` or `.parquet` with
+    /// every group, `.html` to look at, `.md` for a pull request or a channel, `.prom` with
+    /// metrics for Prometheus; `-` for standard output (repeatable)
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath,
         allow_negative_numbers = true)]
     pub output: Vec<PathBuf>,
     /// Format of `-o -`
     #[arg(long, value_name = "FORMAT", value_enum)]
     pub output_format: Option<OutputFormatFlag>,
-    /// What one row of a CSV or XLSX report stands for: a record, a group, or an episode
+    /// What one row of a CSV, XLSX or Parquet report stands for: a record, a group, or an
+    /// episode
     #[arg(long, value_name = "ROWS", value_enum, default_value = "records")]
     pub rows: RowsFlag,
     /// Groups in the report for people; 0 for totals only

@@ -130,6 +130,8 @@ fn shows_evidence(format: ReportFormat) -> bool {
         ReportFormat::Csv | ReportFormat::Html | ReportFormat::Markdown | ReportFormat::Prom => {
             false
         }
+        #[cfg(feature = "parquet")]
+        ReportFormat::Parquet => false,
         #[cfg(feature = "xlsx")]
         ReportFormat::Xlsx => false,
     }

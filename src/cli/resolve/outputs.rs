@@ -75,14 +75,27 @@ fn file_request(path: &Path) -> Result<OutputRequest, UsageError> {
         "jsonl" => ReportFormat::Jsonl,
         "prom" => ReportFormat::Prom,
         "md" => ReportFormat::Markdown,
+        #[cfg(feature = "parquet")]
+        "parquet" => ReportFormat::Parquet,
+        #[cfg(not(feature = "parquet"))]
+        "parquet" => return Err(not_built("Parquet", "parquet")),
         #[cfg(feature = "xlsx")]
         "xlsx" => ReportFormat::Xlsx,
+        #[cfg(not(feature = "xlsx"))]
+        "xlsx" => return Err(not_built("workbooks", "xlsx")),
         _ => return Err(unknown_extension(&path.to_string_lossy(), &extension)),
     };
     Ok(OutputRequest {
         path: Some(PathBuf::from(path)),
         format,
     })
+}
+
+#[cfg(not(all(feature = "parquet", feature = "xlsx")))]
+fn not_built(what: &str, feature: &str) -> UsageError {
+    UsageError::new(format!("this dupaudit was built without {what}")).hint(format!(
+        "name a file that ends in .csv, or build with `--features {feature}`"
+    ))
 }
 
 /// For users of kcat, where `-o` is where to begin.
@@ -101,7 +114,7 @@ fn unknown_extension(text: &str, extension: &str) -> UsageError {
         format!("`.{extension}` is no format of a report")
     };
     UsageError::new(message)
-        .hint("name a file that ends in .html, .md, .csv, .json, .jsonl, .xlsx or .prom")
+        .hint("name a file that ends in .html, .md, .csv, .json, .jsonl, .parquet, .xlsx or .prom")
 }
 
 #[cfg(test)]
@@ -163,6 +176,23 @@ mod tests {
                 "{error:?}"
             );
             assert!(error.hint.unwrap().contains(".jsonl"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_part_of_the_build_is_an_error_that_says_so() {
+        for (path, is_built) in [
+            ("a.parquet", cfg!(feature = "parquet")),
+            ("a.xlsx", cfg!(feature = "xlsx")),
+        ] {
+            match outputs(&[path], None) {
+                Ok(requests) => assert!(is_built && requests.len() == 1, "{path}"),
+                Err(error) => {
+                    assert!(!is_built, "{path}");
+                    assert!(error.message.contains("built without"), "{error:?}");
+                    assert!(error.hint.unwrap().contains("--features"), "{path}");
+                }
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 
 use crate::command::reports::{self, ReportsRequest, redaction};
 use crate::command::targets;
-use crate::command::{CommandError, Outcome, StoredReportCommand, Surroundings};
+use crate::command::{CommandError, Message, Outcome, StoredReportCommand, Surroundings};
 use crate::report::{ReportReadError, copy_report};
 use crate::source::file::unpacked;
 
@@ -34,7 +34,11 @@ pub(in crate::command) fn run(
     let mut reports = reports::open(&request, surroundings)?;
     copy_report(input, redaction.as_ref(), &mut reports)
         .map_err(|error| unreadable(&stored.path, error))?;
+    let doubts = reports.doubts();
     reports.commit().map_err(CommandError::failed)?;
+    for doubt in doubts {
+        (surroundings.say)(Message::Warning(doubt));
+    }
     Ok(Outcome::Done)
 }
 

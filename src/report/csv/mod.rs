@@ -223,7 +223,7 @@ pub(super) fn record_review(group: &DuplicateGroup, record: &ReportedRecord) -> 
     }
 }
 
-fn since_first(group: &DuplicateGroup, record: &ReportedRecord) -> Option<i64> {
+pub(super) fn since_first(group: &DuplicateGroup, record: &ReportedRecord) -> Option<i64> {
     let first = group.first_timestamp_millis?;
     Some(record.timestamp_millis?.saturating_sub(first))
 }

@@ -94,12 +94,16 @@ impl<W: Write> XlsxReport<W> {
         sheet.autofilter(0, 0, rows, last).map(drop).map_err(failed)
     }
 
-    fn say(&mut self, name: &str, text: &str) -> io::Result<()> {
+    fn summary_row(&mut self, name: &str) -> io::Result<Row<'_>> {
         let at = self.summary_rows;
         self.summary_rows += 1;
         let mut row = self.row(SUMMARY, at)?;
         row.heading(name)?;
-        row.text(text)
+        Ok(row)
+    }
+
+    fn say(&mut self, name: &str, text: &str) -> io::Result<()> {
+        self.summary_row(name)?.text(text)
     }
 
     fn summary(&mut self, report: &ReportHead<'_>) -> io::Result<()> {
@@ -119,25 +123,16 @@ impl<W: Write> XlsxReport<W> {
             ("extra records", summary.extra_records),
             ("groups that are not identical", summary.conflicting_groups),
         ] {
-            let at = self.summary_rows;
-            self.summary_rows += 1;
-            let mut row = self.row(SUMMARY, at)?;
-            row.heading(name)?;
+            let mut row = self.summary_row(name)?;
             row.number(Some(count))?;
         }
         for total in &summary.amounts {
-            let at = self.summary_rows;
-            self.summary_rows += 1;
-            let mut row = self.row(SUMMARY, at)?;
-            row.heading("at risk")?;
+            let mut row = self.summary_row("at risk")?;
             row.amount(Some(&total.net))?;
             row.optional(total.currency.as_deref())?;
         }
         for cause in &summary.causes {
-            let at = self.summary_rows;
-            self.summary_rows += 1;
-            let mut row = self.row(SUMMARY, at)?;
-            row.heading("extra records by cause")?;
+            let mut row = self.summary_row("extra records by cause")?;
             row.number(Some(cause.extra_records))?;
             row.text(cause.cause.code())?;
         }
@@ -370,11 +365,7 @@ impl<W: Write> ReportWriter for XlsxReport<W> {
     }
 
     fn end(&mut self) -> io::Result<()> {
-        if self.left_out > 0 {
-            let text = format!(
-                "a sheet has no room for {} more rows; -o report.csv has them all",
-                self.left_out
-            );
+        if let Some(text) = self.doubt() {
             self.say("LEFT OUT", &text)?;
         }
         self.finish(ROWS, self.written, self.columns)?;
@@ -383,6 +374,16 @@ impl<W: Write> ReportWriter for XlsxReport<W> {
         file.rewind()?;
         io::copy(&mut file, &mut self.output)?;
         self.output.flush()
+    }
+
+    fn doubt(&self) -> Option<String> {
+        (self.left_out > 0).then(|| {
+            format!(
+                "a sheet has no room for {} more rows; -o report.csv and -o report.parquet have \
+                 them all",
+                self.left_out
+            )
+        })
     }
 }
 
@@ -405,6 +406,8 @@ mod tests {
         let mut report = XlsxReport::new(&mut output, rows);
         report.rows_max = rows_max;
         sample().write(&mut report);
+        let doubt = report.doubt().unwrap_or_default();
+        assert_eq!(doubt.contains(".parquet"), report.left_out > 0, "{doubt}");
         (report.written, report.left_out, output)
     }
 

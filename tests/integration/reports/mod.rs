@@ -1,7 +1,7 @@
 //! Stored reports: rendered again, whole or not at all, and compared.
 
 mod compared;
-#[cfg(feature = "xlsx")]
+#[cfg(all(feature = "parquet", feature = "xlsx"))]
 mod opened;
 mod private;
 

@@ -1,12 +1,16 @@
 """Opens the reports of one scan with other people's libraries: nothing is lost, nothing runs."""
 import csv
 import datetime
+import decimal
 import json
 import re
 import sys
 
 import duckdb
 import openpyxl
+import pandas
+import pyarrow
+import pyarrow.parquet
 
 folder = sys.argv[1]
 with open(f"{folder}/r.json", encoding="utf-8") as file:
@@ -44,6 +48,65 @@ with open(f"{folder}/r.csv", encoding="utf-8", newline="") as file:
 table = duckdb.read_csv(f"{folder}/r.csv", all_varchar=True, quotechar='"', escapechar='"')
 rows = [dict(zip(table.columns, [cell or "" for cell in row])) for row in table.fetchall()]
 check(rows, "duckdb")
+
+table = pandas.read_csv(f"{folder}/r.csv", dtype=str, keep_default_na=False)
+check(table.to_dict("records"), "pandas")
+
+TYPES = {
+    "group": pyarrow.string(),
+    "occurrence": pyarrow.int64(),
+    "value.id": pyarrow.string(),
+    "partition": pyarrow.int32(),
+    "offset": pyarrow.int64(),
+    "timestamp": pyarrow.timestamp("ms", tz="UTC"),
+    "identical": pyarrow.bool_(),
+    "amount": pyarrow.decimal128(38, 18),
+    "amount_text": pyarrow.string(),
+    "line": pyarrow.int64(),
+}
+
+
+def check_columns(rows, where):
+    assert len(rows) == len(expected), (where, len(rows), len(expected))
+    for row, (group, record) in zip(rows, expected):
+        assert row["group"] == group["id"], (where, row)
+        assert row["value.id"] == key_of(group), (where, row)
+        assert row["subject"] == record["subject"], (where, row)
+        amount = record["amount"]
+        assert row["amount_text"] == amount, (where, row)
+        exact = decimal.Decimal(amount)
+        assert row["amount"] == (exact if exact < 10**20 else None), (where, row)
+        is_extra = record["occurrence"] > 1
+        assert row["extra_amount_text"] == (amount if is_extra else None), (where, row)
+        moment = datetime.datetime.fromisoformat(record["timestamp"])
+        assert row["timestamp"] == moment, (where, row)
+        assert row["offset"] is None and row["partition"] is None, (where, row)
+        assert row["line"] == record["line"], (where, row)
+
+
+table = pyarrow.parquet.read_table(f"{folder}/r.parquet")
+for name, of in TYPES.items():
+    assert table.schema.field(name).type == of, (name, table.schema.field(name))
+assert table.schema.metadata[b"dupaudit.redaction"] == b"none", table.schema.metadata
+check_columns(table.to_pylist(), "pyarrow")
+
+duckdb.sql("SET TimeZone = 'UTC'")
+table = duckdb.sql(f"SELECT * FROM '{folder}/r.parquet'")
+types = dict(zip(table.columns, map(str, table.types)))
+assert types["amount"] == "DECIMAL(38,18)", types
+assert types["timestamp"] == "TIMESTAMP WITH TIME ZONE", types
+check_columns([dict(zip(table.columns, row)) for row in table.fetchall()], "duckdb")
+[(total,)] = duckdb.sql(f"SELECT sum(extra_amount) FROM '{folder}/r.parquet'").fetchall()
+fits = [decimal.Decimal(record["amount"]) for _, record in expected if record["occurrence"] > 1]
+assert total == sum(amount for amount in fits if amount < 10**20), total
+
+table = pyarrow.parquet.read_table(f"{folder}/groups.parquet")
+assert table.num_rows == len(report["groups"]), table.num_rows
+assert table.schema.metadata[b"dupaudit.redaction"] == b"mask", table.schema.metadata
+masked = table.column("value.id").to_pylist() + table.column("subject").to_pylist()
+assert not {key_of(group) for group in report["groups"]} & set(masked), masked
+table = duckdb.sql(f"SELECT sum(extra_records) FROM '{folder}/episodes.parquet'")
+assert table.fetchall() == [(report["summary"]["extra_records"],)], table
 
 book = openpyxl.load_workbook(f"{folder}/r.xlsx")
 assert book.sheetnames == ["Summary", "Records", "Episodes", "Coverage"], book.sheetnames

@@ -1,12 +1,23 @@
-//! CSV and workbooks of hostile records are opened by other people's libraries without damage.
+//! CSV, workbooks and Parquet of hostile records are opened by other people's libraries without
+//! damage.
 
 use std::fmt::Write as _;
 
+use crate::reports::read;
 use crate::support::python::{python, run};
 use crate::support::{Workspace, or_skip};
 
-/// What opens workbooks and CSV, and what they need for it.
-const PACKAGES: [&str; 3] = ["openpyxl==3.1.5", "et_xmlfile==2.0.0", "duckdb==2.0.1"];
+/// What opens workbooks, CSV and Parquet, and what they need for it.
+const PACKAGES: [&str; 8] = [
+    "openpyxl==3.1.5",
+    "et_xmlfile==2.0.0",
+    "duckdb==2.0.1",
+    "pyarrow==26.0.1",
+    "pandas==3.1.1",
+    "numpy==2.4.6",
+    "python-dateutil==4.0.0",
+    "tzdata==2026.6",
+];
 
 /// What spreadsheets, terminals and browsers obey, and what readers of CSV stumble over.
 fn hostile() -> Vec<String> {
@@ -46,10 +57,10 @@ fn scanned() -> Workspace {
     for (at, id) in hostile().iter().enumerate() {
         for copy in 0..2 {
             let id = serde_json::to_string(id).unwrap();
-            let amount = if at % 2 == 0 {
-                "19.25"
-            } else {
-                "12345678901234567.89"
+            let amount = match at % 3 {
+                0 => "19.25",
+                1 => "12345678901234567.89",
+                _ => "123456789012345678901.5",
             };
             writeln!(
                 log,
@@ -62,17 +73,33 @@ fn scanned() -> Workspace {
     let workspace = Workspace::new();
     workspace.write("log.jsonl", log);
     let scan = "scan log.jsonl --by id --amount amount --currency currency --subject customer \
-                --map timestamp=at -o r.json -o r.csv -o r.xlsx";
-    workspace
-        .dupaudit(scan.split_whitespace())
-        .run()
-        .expect_code(1);
+                --map timestamp=at -o r.json -o r.csv -o r.xlsx -o r.parquet";
+    let run = workspace.dupaudit(scan.split_whitespace()).run();
+    let run = run.expect_code(1);
+    assert!(
+        run.stderr
+            .contains("`r.parquet`: amounts with more than 20 digits")
+    );
+    let again = "report r.json --rows groups -o groups.parquet --redact mask";
+    let run = workspace.dupaudit(again.split_whitespace()).run();
+    run.expect_code(0);
+    let again = "report r.json --rows episodes -o episodes.parquet";
+    let run = workspace.dupaudit(again.split_whitespace()).run();
+    run.expect_code(0);
+    let again = "report r.json -o again.parquet";
+    let run = workspace.dupaudit(again.split_whitespace()).run();
+    run.expect_code(0);
+    assert_eq!(
+        read(&workspace, "r.parquet"),
+        read(&workspace, "again.parquet"),
+        "a stored report is the same file"
+    );
     workspace
 }
 
 #[test]
-fn hostile_records_are_opened_by_openpyxl_duckdb_and_python_without_damage() {
-    let Some(python) = or_skip(python("reports", &PACKAGES)) else {
+fn hostile_records_are_opened_by_spreadsheet_and_data_libraries_without_damage() {
+    let Some(python) = or_skip(python("tables", &PACKAGES)) else {
         return;
     };
     let workspace = scanned();
