@@ -223,6 +223,7 @@ fn every_command_of_the_program_has_help_that_says_how_to_call_it() {
     let mut helps: Vec<String> = names.map(|name| help(&[name])).collect();
     helps.push(help(&["state", "prune"]));
     assert!(helps.len() > 9, "{root}");
+    helps.push(root);
     let readme = fs::read_to_string(package().join("README.md")).unwrap();
     for option in options(&readme) {
         let is_there = helps.iter().any(|help| options(help).contains(&option));

@@ -97,6 +97,8 @@ fn scan(redact: &[&str]) -> Vec<String> {
     words.extend(FORMATS.iter().map(|format| format!("-or.{format}")));
     #[cfg(feature = "xlsx")]
     words.extend(["-o", "r.xlsx"].map(str::to_owned));
+    #[cfg(feature = "parquet")]
+    words.extend(["-o", "r.parquet"].map(str::to_owned));
     let filter = "value.kind == 'filter_secret' || value.kind == \"refund_secret\"";
     words.extend(["--where", filter].map(str::to_owned));
     words.push("--reversal=value.kind == 'refund_secret'".to_owned());
@@ -140,6 +142,19 @@ fn expect_hidden_in_workbook(workspace: &Workspace, name: &str) {
     expect_hidden(name, shown.as_bytes());
 }
 
+/// The pages of a Parquet file are packed; what it says of itself is not.
+#[cfg(feature = "parquet")]
+fn expect_hidden_in_parquet(workspace: &Workspace, name: &str) {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    let file = fs::File::open(workspace.path().join(name)).unwrap();
+    let reader = SerializedFileReader::new(file).unwrap();
+    let rows = reader.get_row_iter(None).unwrap();
+    let shown: Vec<String> = rows.map(|row| row.unwrap().to_string()).collect();
+    assert!(shown.iter().any(|row| row.contains("charges")), "{shown:?}");
+    expect_hidden(name, shown.concat().as_bytes());
+    expect_hidden_in(workspace, name);
+}
+
 fn expect_hidden_everywhere(redact: &[&str]) {
     let workspace = Workspace::new();
     log(&workspace);
@@ -152,6 +167,8 @@ fn expect_hidden_everywhere(redact: &[&str]) {
     }
     #[cfg(feature = "xlsx")]
     expect_hidden_in_workbook(&workspace, "r.xlsx");
+    #[cfg(feature = "parquet")]
+    expect_hidden_in_parquet(&workspace, "r.parquet");
     expect_hidden_in(&workspace, "told.json");
     for entry in fs::read_dir(workspace.path().join("state")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
