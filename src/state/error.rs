@@ -11,6 +11,9 @@ pub enum StateError {
     /// The directory holds no state.
     #[error("`{}` holds no state of dupaudit", .0.display())]
     Missing(PathBuf),
+    /// It is something else.
+    #[error("`{}` is no directory", .0.display())]
+    NoDirectory(PathBuf),
     /// The directory holds files that are none of a state.
     #[error("`{}` holds no state of dupaudit, but other files", .0.display())]
     Foreign(PathBuf),

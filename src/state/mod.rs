@@ -59,6 +59,7 @@ pub struct PreparedState<'a> {
 impl State {
     /// Opens the state in a directory, or makes one there, and locks it.
     pub fn open(path: &Path, spec: Vec<SpecPart>) -> Result<Self, StateError> {
+        expect_directory(path)?;
         let dir = StateDir::new(path);
         dir.make()?;
         if dir
@@ -290,8 +291,17 @@ pub fn overview(path: &Path) -> Result<StateOverview, StateError> {
     })
 }
 
+/// Refuses what exists and is no directory.
+fn expect_directory(path: &Path) -> Result<(), StateError> {
+    if path.exists() && !path.is_dir() {
+        return Err(StateError::NoDirectory(path.to_owned()));
+    }
+    Ok(())
+}
+
 /// Removes a state, whatever it is: damaged, of another version, or made with another spec.
 pub fn reset(path: &Path) -> Result<(), StateError> {
+    expect_directory(path)?;
     let dir = StateDir::new(path);
     let names = match dir.names() {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -326,6 +336,7 @@ fn is_foreign(name: &str) -> bool {
 }
 
 fn read_manifest(path: &Path) -> Result<Manifest, StateError> {
+    expect_directory(path)?;
     match fs::read(path.join(NAME)) {
         Ok(bytes) => Manifest::decode(path, &bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => {

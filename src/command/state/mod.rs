@@ -125,7 +125,9 @@ pub(super) fn resume_points_of(
 pub(super) fn failure(error: StateError) -> CommandError {
     let hint = match &error {
         StateError::Missing(_) => "a scan makes one: dupaudit scan … --state DIR".to_owned(),
-        StateError::Foreign(_) => "name a directory of its own: it is made if need be".to_owned(),
+        StateError::Foreign(_) | StateError::NoDirectory(_) => {
+            "name a directory of its own: it is made if need be".to_owned()
+        }
         StateError::Locked { .. } => "two runs cannot share a state: wait for the other, or give \
                                       each a directory of its own"
             .to_owned(),
@@ -146,7 +148,10 @@ pub(super) fn failure(error: StateError) -> CommandError {
     };
     let is_usage = matches!(
         error,
-        StateError::Missing(_) | StateError::Foreign(_) | StateError::OtherSpec { .. }
+        StateError::Missing(_)
+            | StateError::Foreign(_)
+            | StateError::NoDirectory(_)
+            | StateError::OtherSpec { .. }
     );
     let error = if is_usage {
         CommandError::configuration(error)

@@ -138,6 +138,14 @@ fn what_does_not_fit_a_state_is_refused() {
             2,
             "but other files",
         ),
+        (
+            &["scan", "a.jsonl", "--by", "id", "--state", "a.jsonl"],
+            2,
+            "`a.jsonl` is no directory",
+        ),
+        (&["state", "show", "a.jsonl"], 2, "is no directory"),
+        (&["state", "reset", "a.jsonl"], 2, "is no directory"),
+        (&["history", "a.jsonl"], 2, "is no directory"),
         (&["state", "show", "nowhere"], 2, "holds no state"),
         (&["state", "reset", "."], 2, "but other files"),
         (
