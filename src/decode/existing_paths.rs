@@ -36,12 +36,7 @@ pub fn existing_paths(view: RecordView<'_>, limit: usize) -> Vec<String> {
 fn member_path(root: Root, name: &[u8]) -> String {
     let name = String::from_utf8_lossy(name);
     let steps = vec![PathStep::Member(name.into())];
-    let path = FieldPath {
-        root,
-        steps,
-        otherwise: None,
-    };
-    path.to_string()
+    FieldPath::new(root, steps).to_string()
 }
 
 struct Found {

@@ -37,13 +37,7 @@ pub fn leaf_fields(view: RecordView<'_>, visit: &mut dyn FnMut(&str, FieldValue<
 }
 
 fn place(root: Root, steps: Vec<PathStep>) -> String {
-    let otherwise = None;
-    let path = FieldPath {
-        root,
-        steps,
-        otherwise,
-    };
-    path.to_string()
+    FieldPath::new(root, steps).to_string()
 }
 
 fn visit_present(path: &str, value: FieldValue<'_>, visit: &mut dyn FnMut(&str, FieldValue<'_>)) {

@@ -170,11 +170,7 @@ fn path_below(root: &str, steps: Vec<PathStep>) -> Option<FieldPath> {
         },
         _ => return None,
     };
-    Some(FieldPath {
-        root,
-        steps,
-        otherwise: None,
-    })
+    Some(FieldPath::new(root, steps))
 }
 
 /// Returns the name that a chain of members starts with, its node, and the steps, last first.

@@ -73,6 +73,15 @@ pub enum FieldPathError {
 }
 
 impl FieldPath {
+    /// Returns a path that names one place alone.
+    pub fn new(root: Root, steps: Vec<PathStep>) -> Self {
+        Self {
+            root,
+            steps,
+            otherwise: None,
+        }
+    }
+
     /// Parses a path as typed; one without a root is taken inside the value. Paths that follow
     /// after `//` are where to look instead.
     pub fn parse(text: &str) -> Result<Self, FieldPathError> {
@@ -110,11 +119,7 @@ impl FieldPath {
         if root.is_some() {
             steps.remove(0);
         }
-        Ok(Self {
-            root: root.unwrap_or(Root::Value),
-            steps,
-            otherwise: None,
-        })
+        Ok(Self::new(root.unwrap_or(Root::Value), steps))
     }
 
     /// Returns the path and those where to look instead, in order.
@@ -154,7 +159,7 @@ impl FieldPath {
             Root::Timestamp => "timestamp".to_owned(),
         };
         let step_text = |step: &PathStep| match step {
-            PathStep::Member(name) if is_quoted(name) => format!(".\"{name}\""),
+            PathStep::Member(name) if needs_quotes(name) => format!(".\"{name}\""),
             PathStep::Member(name) => format!(".{name}"),
             PathStep::Item(index) => format!("[{index}]"),
         };
@@ -215,11 +220,7 @@ fn header_path(text: &str) -> Result<FieldPath, FieldPathError> {
         .strip_prefix('"')
         .and_then(|name| name.strip_suffix('"'));
     let name = unquoted.unwrap_or(name);
-    Ok(FieldPath {
-        root: Root::Header(name.into()),
-        steps: Vec::new(),
-        otherwise: None,
-    })
+    Ok(FieldPath::new(Root::Header(name.into()), Vec::new()))
 }
 
 fn parse_steps(text: &str) -> Result<Vec<PathStep>, FieldPathError> {
@@ -260,8 +261,8 @@ fn take_name<'a>(text: &str, rest: &'a str) -> Result<(&'a str, &'a str), FieldP
     Ok((name, after))
 }
 
-/// A name that would be taken for something else without quotes.
-fn is_quoted(name: &str) -> bool {
+/// Returns whether a member's name would be taken for something else without quotes in a path.
+pub fn needs_quotes(name: &str) -> bool {
     name.is_empty() || name.contains(['.', '[']) || name.contains(ALTERNATIVE)
 }
 

@@ -11,7 +11,7 @@ pub mod timestamp;
 
 pub use block::{RecordBlock, RecordDefect, RecordSlot, RecordView, UnreadPayload, ValueFormat};
 pub use counted::{counted, grouped};
-pub use field_path::{FieldPath, FieldPathError, PathStep, Root};
+pub use field_path::{FieldPath, FieldPathError, PathStep, Root, needs_quotes};
 pub use field_value::FieldValue;
 pub use headers::{Header, Headers, push_header};
 pub use payload::{Part, Payload, lossless_text};

@@ -6,6 +6,7 @@ use super::canonical;
 use super::error::JsonError;
 use super::grammar::parts::{Part, Parts};
 use super::grammar::string::unescape;
+use crate::record::needs_quotes;
 
 /// Deepest level that is taken apart; what lies below is one leaf.
 const MAX_DEPTH: usize = canonical::MAX_DEPTH;
@@ -102,7 +103,7 @@ fn push_name(path: &mut String, name: &str) {
     if !path.is_empty() {
         path.push('.');
     }
-    if name.contains(['.', '[']) || name.contains("//") || name.is_empty() {
+    if needs_quotes(name) {
         path.push('"');
         path.push_str(name);
         path.push('"');
