@@ -62,11 +62,7 @@ impl RecordDecoder {
         if bytes > BLOCK_BYTES_MAX {
             return Err(DamageReason::BlockFull);
         }
-        let placed = Placement {
-            wanted: wanted.clone(),
-            topic_partition,
-            batch: u32::try_from(block.batches.len()).map_err(|_| DamageReason::BlockFull)?,
-        };
+        let placed = Placement::next_in(block, wanted, topic_partition)?;
         let stamp = self.append(batch, &placed, block);
         match stamp {
             Ok(stamp) => {
@@ -123,6 +119,19 @@ pub(super) struct Placement {
 }
 
 impl Placement {
+    /// Returns that of the batch that `block` takes next.
+    fn next_in(
+        block: &RecordBlock,
+        wanted: &Range<i64>,
+        topic_partition: u32,
+    ) -> Result<Self, DamageReason> {
+        Ok(Self {
+            wanted: wanted.clone(),
+            topic_partition,
+            batch: u32::try_from(block.batches.len()).map_err(|_| DamageReason::BlockFull)?,
+        })
+    }
+
     /// Returns the slot of the record at `offset`, without its contents.
     #[inline]
     pub(super) fn slot(&self, offset: i64) -> RecordSlot {
@@ -163,9 +172,7 @@ fn append_records(
     let mut floor = base_offset;
     for index in 0..count {
         let damaged = || DamageReason::Record(index);
-        let length = cursor.varint().ok_or_else(damaged)?;
-        let length = usize::try_from(length).map_err(|_| damaged())?;
-        let record = cursor.take(length).ok_or_else(damaged)?;
+        let record = take_record(&mut cursor).ok_or_else(damaged)?;
         let parts = Parts::take(record, end - cursor.remaining()).ok_or_else(damaged)?;
         let offset = base_offset + i64::from(parts.offset_delta);
         let millis = millis_of(header, &parts).ok_or_else(damaged)?;
@@ -183,6 +190,13 @@ fn append_records(
         0 => Ok(()),
         left => Err(DamageReason::TrailingBytes(left)),
     }
+}
+
+/// Takes the bytes of the next record, behind their length.
+#[inline]
+fn take_record<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let length = usize::try_from(cursor.varint()?).ok()?;
+    cursor.take(length)
 }
 
 /// Returns the timestamp of a record; nothing where there can be no such time.

@@ -1,5 +1,7 @@
 //! Picks single records of a batch and takes no other apart.
 
+use std::ops::Range;
+
 use crate::record::RecordBlock;
 use crate::source::record_batch::compression::Codec;
 use crate::source::record_batch::cursor::Cursor;
@@ -7,10 +9,12 @@ use crate::source::record_batch::damage::DamageReason;
 use crate::source::record_batch::header::BatchHeader;
 use crate::source::record_batch::reader::RecordBatch;
 
-use super::{Parts, Placement, RecordDecoder, millis_of, set_timestamp};
+use super::{Parts, Placement, RecordDecoder, millis_of, set_timestamp, take_record};
 
 /// The memory of a batch that is larger than most is given back.
 const SPARE_BYTES_MAX: usize = 8 << 20;
+
+const ALL_OFFSETS: Range<i64> = 0..i64::MAX;
 
 impl RecordDecoder {
     /// Appends those of the batch's records to `block` whose offsets are among `positions`, which
@@ -25,7 +29,7 @@ impl RecordDecoder {
         let (bytes, slots) = (block.bytes.len(), block.slots.len());
         let RecordBatch { header, payload } = batch;
         if header.magic < 2 {
-            self.decode_into(batch, &(0..i64::MAX), topic_partition, block)?;
+            self.decode_into(batch, &ALL_OFFSETS, topic_partition, block)?;
             let mut index = 0;
             block.slots.retain(|slot| {
                 index += 1;
@@ -33,11 +37,7 @@ impl RecordDecoder {
             });
             return Ok(());
         }
-        let placed = Placement {
-            wanted: 0..i64::MAX,
-            topic_partition,
-            batch: u32::try_from(block.batches.len()).map_err(|_| DamageReason::BlockFull)?,
-        };
+        let placed = Placement::next_in(block, &ALL_OFFSETS, topic_partition)?;
         let picked = if header.codec == Codec::None {
             pick(header, payload, positions, &placed, block)
         } else {
@@ -75,9 +75,7 @@ fn pick(
             break;
         }
         let damaged = || DamageReason::Record(index);
-        let length = cursor.varint().ok_or_else(damaged)?;
-        let length = usize::try_from(length).map_err(|_| damaged())?;
-        let record = cursor.take(length).ok_or_else(damaged)?;
+        let record = take_record(&mut cursor).ok_or_else(damaged)?;
         let delta = offset_delta(record).ok_or_else(damaged)?;
         let offset = header.stamp.base_offset.saturating_add(delta.into());
         let position = u64::try_from(offset).map_err(|_| damaged())?;
