@@ -153,9 +153,7 @@ impl KeptBatches {
         });
         let mut dealt_with = 0;
         for (count, is_whole, part) in parts {
-            part.slots
-                .iter()
-                .for_each(|&slot| block.push_copy(&part, slot));
+            append(block, &part);
             dealt_with += count;
             if !is_whole {
                 break;
@@ -166,12 +164,16 @@ impl KeptBatches {
         {
             // A batch that unpacks to more than most is dealt with alone.
             let (_, _, part) = picked(first, name, self.unpacked_bytes_max);
-            part.slots
-                .iter()
-                .for_each(|&slot| block.push_copy(&part, slot));
+            append(block, &part);
             dealt_with = first.iter().map(|(_, positions)| positions.len()).sum();
         }
         dealt_with
+    }
+}
+
+fn append(block: &mut RecordBlock, part: &RecordBlock) {
+    for &slot in &part.slots {
+        block.push_copy(part, slot);
     }
 }
 

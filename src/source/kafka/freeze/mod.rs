@@ -368,7 +368,7 @@ mod tests {
         plan_partition(&spec, &partition, bounds, first)
     }
 
-    fn range(plan: &PartitionPlan) -> [i64; 4] {
+    pub(super) fn range(plan: &PartitionPlan) -> [i64; 4] {
         [
             plan.start_offset,
             plan.read_start,

@@ -45,6 +45,7 @@ mod tests {
     use crate::finding::GapReason;
     use crate::record::TopicPartition;
     use crate::source::kafka::LogBounds;
+    use crate::source::kafka::freeze::tests::range;
 
     /// A log of [100, 200) with id 1, resumed.
     fn resumed(offset: i64, topic_id: Option<u8>) -> PartitionPlan {
@@ -66,15 +67,6 @@ mod tests {
         };
         resume(&mut plan, &point);
         plan
-    }
-
-    fn range(plan: &PartitionPlan) -> [i64; 4] {
-        [
-            plan.start_offset,
-            plan.read_start,
-            plan.read_end,
-            plan.end_offset,
-        ]
     }
 
     #[test]
