@@ -130,13 +130,14 @@ impl Worker {
             let Some((number, task)) = next else {
                 return Ok(());
             };
-            if client.is_none() {
-                let snapshot = Some(self.shared.snapshot.as_str());
-                client = Some(connection::open(&self.shared.spec, snapshot)?);
-            }
-            if let Some(client) = &mut client
-                && !self.copy(client, number, &task)?
-            {
+            let client = match &mut client {
+                Some(client) => client,
+                empty @ None => {
+                    let snapshot = Some(self.shared.snapshot.as_str());
+                    empty.insert(connection::open(&self.shared.spec, snapshot)?)
+                }
+            };
+            if !self.copy(client, number, &task)? {
                 return Ok(());
             }
         }

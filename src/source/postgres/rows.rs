@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::record::{RecordBlock, RecordDefect, RecordSlot, Span, TimestampType, TopicPartition};
 use crate::source::file::cut::text::json_text::{is_document, push_document_or_string};
+use crate::source::file::unpack::length_u64;
 use crate::source::postgres::relation::{Cell, Relation};
 use crate::typed_value::json_value::push_string;
 
@@ -91,9 +92,9 @@ impl<'a, Input: BufRead> RowReader<'a, Input> {
             };
             self.scratch.clear();
             let kept = length.min(CELL_BYTES_MAX);
-            let mut cell = self.input.by_ref().take(as_u64(length));
+            let mut cell = self.input.by_ref().take(length_u64(length));
             cell.by_ref()
-                .take(as_u64(kept))
+                .take(length_u64(kept))
                 .read_to_end(&mut self.scratch)?;
             io::copy(&mut cell, &mut io::sink())?;
             if self.scratch.len() < kept {
@@ -138,10 +139,6 @@ fn length(input: &mut impl Read) -> io::Result<Option<usize>> {
     let mut bytes = [0; 4];
     input.read_exact(&mut bytes)?;
     Ok(usize::try_from(i32::from_be_bytes(bytes)).ok())
-}
-
-fn as_u64(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 fn wrong(text: &str) -> io::Error {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use postgres::Client;
 
 use crate::finding::{GapReason, OffsetGap, PartitionCoverage};
-use crate::record::{RecordBlock, SplitId, TopicPartition, counted, grouped};
+use crate::record::{RecordBlock, SplitId, TopicPartition, counted};
 use crate::source::postgres::PostgresSpec;
 use crate::source::postgres::connection;
 use crate::source::postgres::error::{PostgresError, of_io};
@@ -234,13 +234,10 @@ impl PostgresSource {
         if self.writers > 0 {
             let writers = u64::try_from(self.writers).unwrap_or_default();
             notes.push(format!(
-                "{} open when the snapshot was taken: what they commit is not in it, and may \
+                "{} {} open when the snapshot was taken: what they commit is not in it, and may \
                  stand below position {}, since a sequence is no order",
-                if writers == 1 {
-                    "1 transaction was".to_owned()
-                } else {
-                    format!("{} transactions were", grouped(writers))
-                },
+                counted(writers, "transaction"),
+                if writers == 1 { "was" } else { "were" },
                 relation.extent.end
             ));
         }
