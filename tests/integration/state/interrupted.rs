@@ -1,7 +1,7 @@
 //! Runs that are stopped, or come late, and clocks that are wrong: what follows finds the rest.
 
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,25 +9,10 @@ use serde_json::Value;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::interrupted::{signal, wait_until_signals_are_caught};
-use crate::state::{append, files_of, lines, night, records, shown};
+use crate::state::{append, files_of, lines, night, records, shown, start};
 use crate::support::{Workspace, wait};
 
 const LATER: [&str; 2] = ["--new-for", "0"];
-
-fn start(workspace: &Workspace) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_dupaudit"))
-        .current_dir(workspace.path())
-        .args([
-            "scan", "a.jsonl", "--by", "id", "--state", "s", "-o", "r.json",
-        ])
-        .args(LATER)
-        .args(["--threads", "1", "--memory", "16M"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
 
 fn extra_in_state(workspace: &Workspace) -> u64 {
     shown(workspace)["totals"]["extra_records"]
@@ -59,7 +44,8 @@ fn is_stopped_and_gone_on_from(records: u64, moment: Duration) -> bool {
     let line = |number: u64| format!("{{\"id\":\"{}\"}}\n", id(number));
     let text: String = (0..records).map(line).collect();
     workspace.write("a.jsonl", text);
-    let mut child = start(&workspace);
+    let little = ["--threads", "1", "--memory", "16M"];
+    let mut child = start(&workspace, &["a.jsonl"], &[&LATER[..], &little].concat());
     wait_until_signals_are_caught(&child);
     thread::sleep(moment);
     signal(&child, "INT");

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::state::{append, shown};
+use crate::state::{append, shown, start};
 use crate::support::{Workspace, is_soak};
+
+const OPTIONS: [&str; 5] = ["--new-for", "0", "--threads", "1", "-q"];
 
 /// Groups by id, with the lines of their records.
 type Found = BTreeMap<String, Vec<u64>>;
@@ -16,20 +17,6 @@ type Found = BTreeMap<String, Vec<u64>>;
 fn mixed(number: u64) -> u64 {
     let number = (number ^ (number >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (number ^ (number >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 11
-}
-
-fn start(workspace: &Workspace) -> std::process::Child {
-    Command::new(env!("CARGO_BIN_EXE_dupaudit"))
-        .current_dir(workspace.path())
-        .args([
-            "scan", "a.jsonl", "--by", "id", "--state", "s", "-o", "r.json",
-        ])
-        .args(["--new-for", "0", "--threads", "1", "-q"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
 }
 
 fn runs(workspace: &Workspace) -> u64 {
@@ -79,7 +66,7 @@ fn killed_at_random_moments_nothing_is_lost_and_nothing_comes_twice() {
         for attempt in 0.. {
             drop(fs::remove_file(workspace.path().join("r.json")));
             let started = Instant::now();
-            let mut run = start(&workspace);
+            let mut run = start(&workspace, &["a.jsonl"], &OPTIONS);
             if attempt < 3 && kills < kills_wanted {
                 let moment = mixed(nights * 31 + attempt)
                     % (u64::try_from(usual.as_micros()).unwrap() * 11 / 10);

@@ -13,6 +13,7 @@ mod topics;
 
 use std::fs;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -20,9 +21,24 @@ use crate::support::{Outcome, Workspace};
 
 /// Runs a night over `sources` with the state in `s`; the report is `r.json`.
 fn night(workspace: &Workspace, sources: &[&str], options: &[&str]) -> Outcome {
+    workspace.dupaudit(arguments(sources, options)).run()
+}
+
+/// Starts such a night, which is ended by a signal; what it says is not heard.
+fn start(workspace: &Workspace, sources: &[&str], options: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_dupaudit"))
+        .current_dir(workspace.path())
+        .args(arguments(sources, options))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn arguments<'a>(sources: &[&'a str], options: &[&'a str]) -> Vec<&'a str> {
     let always = ["--by", "id", "--state", "s", "-o", "r.json"];
-    let arguments = ["scan"].iter().chain(sources).chain(&always).chain(options);
-    workspace.dupaudit(arguments).run()
+    [&["scan"], sources, &always, options].concat()
 }
 
 /// Returns the file and line of each record of a report's groups; groups sorted.

@@ -2,11 +2,10 @@
 //! killed, records that retention takes, and records that come late.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use crate::state::{night, shown};
+use crate::state::{night, shown, start};
 use crate::support::Workspace;
 use crate::support::ack_proxy::mixed;
 use crate::support::cluster::{Cluster, flush, send_at};
@@ -100,17 +99,7 @@ const OPTIONS: [&str; 8] = [
 
 /// Starts a run and kills it at a moment of its own.
 fn killed_run(workspace: &Workspace, sources: &[&str], moment: Duration) {
-    let mut run = Command::new(env!("CARGO_BIN_EXE_dupaudit"))
-        .current_dir(workspace.path())
-        .arg("scan")
-        .args(sources)
-        .args(["--by", "id", "--state", "s", "-o", "r.json"])
-        .args(OPTIONS)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut run = start(workspace, sources, &OPTIONS);
     thread::sleep(moment);
     drop(run.kill());
     run.wait().unwrap();
