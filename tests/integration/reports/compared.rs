@@ -1,8 +1,8 @@
 //! Two stored reports compared, plain and hidden behind hashes.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
+use crate::reports::{chmod, write_key};
 use crate::support::{Outcome, Workspace};
 
 /// Charges by id, each as often as it is said.
@@ -24,12 +24,7 @@ fn scan(workspace: &Workspace, more: &str) -> Outcome {
 /// The same log before and after a fix that did not help everybody.
 fn before_and_after(more: &str) -> Workspace {
     let workspace = Workspace::new();
-    fs::write(
-        workspace.path().join("key"),
-        "correct horse battery staple\n",
-    )
-    .unwrap();
-    chmod(&workspace, "key", 0o600);
+    write_key(&workspace);
     log(
         &workspace,
         "log.jsonl",
@@ -43,11 +38,6 @@ fn before_and_after(more: &str) -> Workspace {
     );
     scan(&workspace, &format!("-o new.json {more}"));
     workspace
-}
-
-fn chmod(workspace: &Workspace, name: &str, mode: u32) {
-    let path = workspace.path().join(name);
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn diff(workspace: &Workspace, more: &[&str]) -> Outcome {

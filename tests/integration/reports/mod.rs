@@ -7,6 +7,7 @@ mod private;
 
 use std::fmt::Write as _;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::{Run, Workspace};
@@ -27,6 +28,17 @@ fn example() -> Workspace {
 
 fn read(workspace: &Workspace, name: &str) -> Vec<u8> {
     fs::read(workspace.path().join(name)).unwrap()
+}
+
+fn chmod(workspace: &Workspace, name: &str, mode: u32) {
+    let path = workspace.path().join(name);
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Writes the `key` of `--redact-key`, which its owner alone may read.
+fn write_key(workspace: &Workspace) {
+    workspace.write("key", "correct horse battery staple\n");
+    chmod(workspace, "key", 0o600);
 }
 
 #[test]

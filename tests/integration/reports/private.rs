@@ -1,8 +1,8 @@
 //! What `--redact` hides is in no report, no message and no state.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
+use crate::reports::write_key;
 use crate::support::Workspace;
 
 /// Parts of everything that the log's records hold and that has to stay hidden.
@@ -37,56 +37,30 @@ fn log(workspace: &Workspace) {
         )
     };
     let (kept, taken_back) = ("filter_secret", "refund_secret");
-    let lines = [
-        record(
-            0,
-            "rkey_secret_1",
-            &charge("ch_secret_1", kept, "val_secret_1"),
-        ),
-        record(
-            1,
-            "rkey_secret_1",
-            &charge("ch_secret_1", kept, "val_secret_1"),
-        ),
-        record(
-            2,
-            "rkey_secret_1",
-            &charge("ch_secret_1", kept, "val_secret_2"),
-        ),
-        record(
-            3,
-            "\\u00ff/////",
-            &charge("ch_secret_2", kept, "val_secret_3"),
-        ),
-        record(
-            4,
-            "\\u00ff/////",
-            &charge("ch_secret_2", kept, "val_secret_3"),
-        ),
-        record(
-            5,
+    let records = [
+        ("rkey_secret_1", charge("ch_secret_1", kept, "val_secret_1")),
+        ("rkey_secret_1", charge("ch_secret_1", kept, "val_secret_1")),
+        ("rkey_secret_1", charge("ch_secret_1", kept, "val_secret_2")),
+        ("\\u00ff/////", charge("ch_secret_2", kept, "val_secret_3")),
+        ("\\u00ff/////", charge("ch_secret_2", kept, "val_secret_3")),
+        (
             "rkey_secret_2",
-            &charge("ch_secret_1", taken_back, "val_secret_4"),
+            charge("ch_secret_1", taken_back, "val_secret_4"),
         ),
-        record(6, "rkey_secret_3", "val_secret_5 {"),
-        record(
-            7,
+        ("rkey_secret_3", "val_secret_5 {".to_owned()),
+        (
             "rkey_secret_4",
-            "{\"kind\":\"filter_secret\",\"note\":\"val_secret_6\"}",
+            "{\"kind\":\"filter_secret\",\"note\":\"val_secret_6\"}".to_owned(),
         ),
-        record(
-            8,
+        (
             "rkey_secret_5",
-            &charge("ch_secret_3", "other", "val_secret_7"),
+            charge("ch_secret_3", "other", "val_secret_7"),
         ),
     ];
-    workspace.write("log.jsonl", lines.concat());
-    workspace.write("key", "correct horse battery staple\n");
-    fs::set_permissions(
-        workspace.path().join("key"),
-        fs::Permissions::from_mode(0o600),
-    )
-    .unwrap();
+    let lines = (0..).zip(&records);
+    let lines = lines.map(|(offset, (key, payload))| record(offset, key, payload));
+    workspace.write("log.jsonl", lines.collect::<String>());
+    write_key(workspace);
 }
 
 /// Returns a scan of the log that writes every format and keeps a state.
