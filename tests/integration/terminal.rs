@@ -29,6 +29,9 @@ const MARK: &str = "HOSTILE";
 /// What the progress line sends to draw itself again.
 const PROGRESS: [&str; 3] = ["\r", "\u{1b}[2K", "\u{1b}[1A"];
 
+/// The file of what a terminal has shown so far.
+const SHOWN: &str = "shown";
+
 /// Returns a run of a shell's line on a terminal that takes newlines as they are.
 fn on_terminal(workspace: &Workspace, columns: usize, line: &str) -> Run {
     let script = format!("stty cols {columns} rows 50 -opost && {line}");
@@ -38,7 +41,7 @@ fn on_terminal(workspace: &Workspace, columns: usize, line: &str) -> Run {
         program.display(),
         std::env::var("PATH").unwrap_or_default()
     );
-    Run::new("script", workspace.path(), ["-qec", &script, "/dev/null"])
+    Run::new("script", workspace.path(), ["-qefc", &script, SHOWN])
         .env("PATH", &path)
         .env("TERM", "xterm-256color")
         .env("SHELL", "/bin/sh")
@@ -134,9 +137,11 @@ fn the_progress_line_shows_hostile_names_harmlessly_and_is_gone_at_the_end() {
     let workspace = hostile();
     let records = "{\"id\":\"no duplicate of the others\"}\n".repeat(200_000);
     workspace.write("large.jsonl", records);
-    // The end of the input is late, so that there is something to wait for.
-    let line = "(cat large.jsonl; sleep 1) | dupaudit scan - logs --by id --top 9";
-    let outcome = on_terminal(&workspace, 80, line).run().expect_code(1);
+    // The input ends once there has been something to see.
+    let wait =
+        format!("for _ in $(seq 400); do grep -q '[0-9]/s' {SHOWN} && break; sleep 0.05; done");
+    let line = format!("(cat large.jsonl; {wait}) | dupaudit scan - logs --by id --top 9");
+    let outcome = on_terminal(&workspace, 80, &line).run().expect_code(1);
     assert!(
         outcome.stdout.contains("records, "),
         "no progress: {outcome}"
