@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::workspace;
-use crate::support::{Workspace, is_soak};
+use crate::support::{self, Workspace, is_soak};
 
 /// The limit of all these scans, in MiB, and what may be resident: 1.15 of it.
 const LIMIT: &str = "64M";
@@ -27,13 +27,9 @@ fn peak_kib(workspace: &Workspace, file: &str, input: Option<&Path>) -> u64 {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;
     while child.try_wait().unwrap().is_none() {
-        let status = fs::read_to_string(&status).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
-        peak = peak.max(kib.map_or(0, |kib| kib.trim().parse().unwrap()));
+        peak = support::peak_kib(&child).unwrap_or(peak);
         thread::sleep(Duration::from_millis(2));
     }
     assert_eq!(child.wait().unwrap().code(), Some(1));

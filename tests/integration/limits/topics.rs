@@ -39,7 +39,8 @@ fn peak_mib(cluster: &Cluster, topic: &str, memory: &str) -> (u64, i64) {
         peak = running.peak_kib().unwrap_or(peak);
         thread::sleep(Duration::from_millis(2));
     }
-    running.finish();
+    let outcome = running.finish();
+    assert!(peak > 0, "nothing was measured: {outcome}");
     (peak >> 10, workspace.report("x.json").total("groups"))
 }
 

@@ -186,13 +186,9 @@ impl Running {
         self.stderr.listener.is_finished()
     }
 
-    /// Returns the most memory that it has had at once, in KiB; nothing once it has ended.
+    /// Returns what [`peak_kib`] does of it.
     pub(crate) fn peak_kib(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmHWM:"))?;
-        line.trim().trim_end_matches(" kB").parse().ok()
+        peak_kib(&self.child)
     }
 
     /// Waits for its end.
@@ -247,6 +243,14 @@ impl Heard {
         let bytes = self.bytes.lock().unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     }
+}
+
+/// Returns the most memory that a child has had at once, in KiB; nothing once it has ended.
+pub(crate) fn peak_kib(child: &Child) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
+    let mut lines = status.lines();
+    let peak = lines.find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().strip_suffix(" kB")?.parse().unwrap())
 }
 
 /// Waits for the end; a child that is late is killed and has no exit code.
