@@ -2,13 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::formats::postgres::Postgres;
+use crate::formats::postgres::{CAUSATION, Postgres};
 use crate::support::report::Report;
 use crate::support::{Workspace, or_skip};
-
-/// Two outputs that follow one input are by causation what was processed twice.
-const CAUSATION: &str =
-    "type,metadata.causationMessageStreamName,metadata.causationMessagePosition";
 
 /// Writes charges that follow orders; every fifth order was handled twice.
 fn fill(database: &Postgres, workspace: &Workspace) {

@@ -1,13 +1,12 @@
 //! A real Postgres server with the real Message DB, for one test.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::Workspace;
+use crate::support::{Workspace, free_ports, text};
 
 /// Runs the server until its own input ends, which it does with the test.
 const WATCHER: &str = r#"
@@ -18,6 +17,10 @@ read -r _
 kill -QUIT $server
 wait $server 2>/dev/null
 "#;
+
+/// Two outputs that follow one input are by causation what was processed twice.
+pub(crate) const CAUSATION: &str =
+    "type,metadata.causationMessageStreamName,metadata.causationMessagePosition";
 
 /// A server on a socket in a folder of its own.
 pub(crate) struct Postgres {
@@ -52,7 +55,7 @@ impl Postgres {
         as_user.extend(options.map(str::to_owned));
         as_user.extend(["--locale=C".to_owned(), "-D".to_owned(), shown(&data)]);
         output(Command::new(&as_user[0]).args(&as_user[1..]))?;
-        let port = free_port().map_err(text)?;
+        let [port] = free_ports()?;
         let mut watcher = Command::new("sh")
             .args(["-c", WATCHER, "sh"])
             .args(&user)
@@ -138,11 +141,14 @@ impl Postgres {
         .current_dir(workspace.path());
         output(&mut psql).unwrap()
     }
-}
 
-/// Returns a port that nobody listens at now.
-fn free_port() -> std::io::Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    /// Waits until a count is one.
+    pub(crate) fn wait_until_one(&self, workspace: &Workspace, count: &str) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !self.psql(workspace, count).contains('1') {
+            assert!(Instant::now() < deadline, "never one: {count}");
+        }
+    }
 }
 
 /// Returns the folder of the server's programs.
@@ -205,8 +211,4 @@ fn output(command: &mut Command) -> Result<String, String> {
 
 fn shown(path: &Path) -> String {
     path.display().to_string()
-}
-
-fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

@@ -144,9 +144,7 @@ fn a_statement_that_is_cancelled_ends_the_audit() {
     let running = workspace.dupaudit(arguments.iter().chain(&flags)).start();
     let cancel = "select count(pg_cancel_backend(pid)) from pg_stat_activity \
                   where application_name = 'dupaudit' and state = 'active'";
-    let is_cancelled = || database.psql(&workspace, cancel).contains('1');
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !is_cancelled() && std::time::Instant::now() < deadline {}
+    database.wait_until_one(&workspace, cancel);
     let outcome = running.finish().expect_code(4);
     outcome.expect_stderr("canceling statement due to user request");
     assert!(!workspace.path().join("r.json").exists());
@@ -169,10 +167,7 @@ fn open_transactions_and_what_is_written_meanwhile_are_told() {
         .spawn();
     let mut writer = writer.unwrap();
     let writing = "select count(*) from pg_stat_activity where backend_xid is not null";
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !database.psql(&workspace, writing).contains('1') && std::time::Instant::now() < deadline
-    {
-    }
+    database.wait_until_one(&workspace, writing);
     let flags = ["--category", "payment", "--by", "id"];
     scan(&database, &workspace, &flags).expect_code(0);
     writer.kill().unwrap();

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::{CAUSATION, fill, report, scan};
-use crate::formats::postgres::Postgres;
+use super::{fill, report, scan};
+use crate::formats::postgres::{CAUSATION, Postgres};
 use crate::support::{Workspace, or_skip};
 
 /// Returns what a report says of groups, without where it was read.

@@ -12,10 +12,6 @@ use crate::formats::postgres::Postgres;
 use crate::support::report::Report;
 use crate::support::{Outcome, Workspace};
 
-/// Two outputs that follow one input are by causation what was processed twice.
-const CAUSATION: &str =
-    "type,metadata.causationMessageStreamName,metadata.causationMessagePosition";
-
 /// Writes charges that follow orders; every fifth order was handled twice, and before each of
 /// these one write was rolled back.
 fn fill(database: &Postgres, workspace: &Workspace) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::cluster::Cluster;
 pub(crate) use super::or_skip;
+use super::{free_ports, text};
 
 /// What Maven fetches of a release.
 const POM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kafka.pom.xml");
@@ -285,20 +286,4 @@ pub(super) fn log_path(libraries: &Path, port: u16) -> PathBuf {
         }
     }
     logs.join(format!("broker-{}-{port}.log", std::process::id()))
-}
-
-/// Returns ports that are free now.
-pub(crate) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], String> {
-    let mut listeners = Vec::new();
-    let mut ports = [0; COUNT];
-    for port in &mut ports {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(text)?;
-        *port = listener.local_addr().map_err(text)?.port();
-        listeners.push(listener);
-    }
-    Ok(ports)
-}
-
-pub(crate) fn text(error: impl std::fmt::Display) -> String {
-    error.to_string()
 }

@@ -20,6 +20,7 @@ pub(crate) mod tcp_proxy;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -79,6 +80,22 @@ pub(crate) fn or_skip<N, E: std::fmt::Display>(needed: Result<N, E>) -> Option<N
     );
     drop(Write::write_all(&mut std::io::stderr(), loud.as_bytes()));
     None
+}
+
+/// Returns ports that are free now.
+pub(crate) fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT], String> {
+    let mut listeners = Vec::new();
+    let mut ports = [0; COUNT];
+    for port in &mut ports {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(text)?;
+        *port = listener.local_addr().map_err(text)?.port();
+        listeners.push(listener);
+    }
+    Ok(ports)
+}
+
+pub(crate) fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
 }
 
 /// Whether there is time for more of the same.

@@ -8,8 +8,9 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::broker::{format_storage, free_ports, java_arguments, libraries, log_path, text};
+use super::broker::{format_storage, java_arguments, libraries, log_path};
 use super::cluster::Cluster;
+use super::{free_ports, text};
 
 /// Runs a program and does to it what its input says: `start` it again, or a signal's name.
 /// When the input ends, as it does with the test, the program is killed.

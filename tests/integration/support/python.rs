@@ -5,10 +5,11 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::text;
+
 /// Returns a Python that has the packages, which pip fetches the first time under this name.
 pub(crate) fn python(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{name}"));
-    let text = |error: std::io::Error| error.to_string();
     fs::create_dir_all(&folder).map_err(text)?;
     let lock = File::create(folder.join("lock")).map_err(text)?;
     lock.lock().map_err(text)?;

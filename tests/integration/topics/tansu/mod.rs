@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::BaseProducer;
 
-use crate::support::broker::{self, free_ports, text};
+use crate::support::broker;
 use crate::support::cluster::{Cluster, charge, flush, groups_of, send};
+use crate::support::{free_ports, text};
 use crate::topics::Scan;
 use crate::topics::exports::fill;
 
