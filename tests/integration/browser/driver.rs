@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,6 +13,9 @@ use serde_json::{Value, json};
 
 /// No answer of the browser takes this long.
 const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// Several browsers at once are too much for a small machine that runs brokers too.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// What the protocol calls the id of an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -22,11 +26,15 @@ pub(crate) struct Browser {
     agent: ureq::Agent,
     session: String,
     profile: tempfile::TempDir,
+    /// Held until the browser is closed.
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Browser {
-    /// Starts a browser with a profile of its own.
+    /// Starts a browser with a profile of its own, when no other one is open.
     pub(crate) fn start() -> Result<Self, String> {
+        // A test that failed has let go of its browser all the same.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
             .stdout(Stdio::piped())
@@ -44,6 +52,7 @@ impl Browser {
             agent: config.into(),
             session: format!("http://127.0.0.1:{port}/session"),
             profile,
+            _turn: turn,
         };
         let arguments = [
             "--headless",
@@ -160,6 +169,15 @@ impl Browser {
         );
         let size = json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false});
         self.tool("Emulation.setDeviceMetricsOverride", &size);
+    }
+
+    /// Lets the page believe that it is printed, by a person who wants screens dark.
+    pub(crate) fn print(&self) {
+        let feature = json!({"name": "prefers-color-scheme", "value": "dark"});
+        self.tool(
+            "Emulation.setEmulatedMedia",
+            &json!({"media": "print", "features": [feature]}),
+        );
     }
 
     /// Writes a picture of the first `height` points of the page.

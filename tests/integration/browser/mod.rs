@@ -258,6 +258,37 @@ fn the_page_looks_right_in_light_and_dark_and_on_a_phone_and_its_pictures_have_w
     assert_quiet(&browser, &workspace);
 }
 
+#[test]
+fn a_printed_page_is_dark_on_white_and_whole() {
+    let Some(browser) = or_skip(Browser::start()) else {
+        return;
+    };
+    let workspace = Workspace::new();
+    shown_report(&browser, &workspace);
+    browser.look(1200, true);
+    let paper = "return getComputedStyle(document.body).backgroundColor";
+    assert_ne!(browser.text(paper), "rgb(255, 255, 255)");
+    browser.print();
+    assert_eq!(browser.text(paper), "rgb(255, 255, 255)");
+    assert_eq!(
+        faint_texts(&browser),
+        json!([]),
+        "texts that are hard to read on paper"
+    );
+    let shown = browser.run(
+        "return ['#filters', '.skip', '.told'].filter((what) =>\
+           [...document.querySelectorAll(what)].some((part) => part.offsetParent !== null))",
+    );
+    assert_eq!(shown, json!([]), "what is of no use on paper");
+    let cut = browser.run(
+        "return [...document.querySelectorAll('.scroll')]\
+         .filter((part) => getComputedStyle(part).overflow !== 'visible')\
+         .map((part) => part.outerHTML.slice(0, 120))",
+    );
+    assert_eq!(cut, json!([]), "what paper cannot scroll to");
+    assert_quiet(&browser, &workspace);
+}
+
 /// Returns texts whose contrast with what is behind them is below WCAG's 4.5.
 fn faint_texts(browser: &Browser) -> Value {
     browser.run(
