@@ -39,7 +39,7 @@ pub enum GapReason {
 
 impl GapReason {
     /// All reasons.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Retention,
         Self::Deleted,
         Self::Control,
@@ -53,6 +53,7 @@ impl GapReason {
         Self::Interrupted,
         Self::Truncated,
         Self::Recreated,
+        Self::SequenceHole,
     ];
 
     /// Returns the stable code of the reason.

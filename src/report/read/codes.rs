@@ -130,6 +130,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_reason_of_a_gap_that_only_databases_have_comes_back() {
+        let text = serde_json::to_string(&Code(GapReason::SequenceHole)).unwrap();
+        let read: Code<GapReason> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read.0, GapReason::SequenceHole);
+    }
+
+    #[test]
     fn every_timestamp_comes_back() {
         let calendar = DateTime::<Utc>::MAX_UTC.timestamp_millis();
         let edges = [
