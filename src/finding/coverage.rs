@@ -149,6 +149,17 @@ impl PartitionCoverage {
     pub fn is_gap_complete(&self, gap: &OffsetGap) -> bool {
         gap.reason.is_complete() || (gap.reason == GapReason::LateTail && self.is_log_append_time)
     }
+
+    /// Returns the gaps in which something of the range asked for lies.
+    pub fn unread_gaps(&self) -> impl Iterator<Item = &OffsetGap> {
+        self.gaps.iter().filter(|gap| !self.is_gap_complete(gap))
+    }
+
+    /// Returns the offsets behind the end of what was read, up to the high watermark.
+    pub fn lag(&self) -> u64 {
+        let behind = self.high_watermark.saturating_sub(self.next_offset);
+        u64::try_from(behind).unwrap_or_default()
+    }
 }
 
 /// What was read of one file.

@@ -3,6 +3,7 @@
 use crate::finding::AuditSummary;
 use crate::finding::Coverage;
 use crate::finding::GapReason;
+use crate::finding::PartitionCoverage;
 
 /// Hints after one run: more are not read.
 const HINTS_MAX: usize = 2;
@@ -52,10 +53,7 @@ fn undecodable(summary: &AuditSummary) -> Option<String> {
 /// Names what would read what was not read, by the first reason that has a remedy.
 fn unread(coverage: &Coverage) -> Option<String> {
     let partitions = coverage.partitions.iter();
-    let mut unread = partitions.flat_map(|read| {
-        let gaps = read.gaps.iter();
-        gaps.filter(|gap| !read.is_gap_complete(gap))
-    });
+    let mut unread = partitions.flat_map(PartitionCoverage::unread_gaps);
     unread.find_map(|gap| remedy(gap.reason)).map(str::to_owned)
 }
 

@@ -292,9 +292,8 @@ fn topic_totals<'a>(
         let is_named = totals.contains_key(topic) || totals.len() < TOPICS_MAX;
         let total = totals.entry(if is_named { topic } else { OTHER_TOPICS });
         let total = total.or_default();
-        let behind = read.high_watermark.saturating_sub(read.next_offset);
         total.records_read += read.records_read;
-        total.lag += u64::try_from(behind).unwrap_or_default();
+        total.lag += read.lag();
     }
     for damage in &summary.partitions {
         let topic = &*damage.topic_partition.topic;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::coverage::Coverage;
+use crate::finding::coverage::{Coverage, PartitionCoverage};
 use crate::finding::summary::AuditSummary;
 
 /// Runs that the log holds; the sums go on counting those that it no longer holds.
@@ -70,10 +70,6 @@ impl RunRecord {
         coverage: &Coverage,
         new: &NewFindings,
     ) -> Self {
-        let behind = coverage.partitions.iter().map(|partition| {
-            let behind = partition.high_watermark - partition.next_offset;
-            u64::try_from(behind).unwrap_or_default()
-        });
         let amounts = summary.amounts.iter().map(|total| RunAmount {
             currency: total.currency.clone(),
             extra: total.extra.clone(),
@@ -95,7 +91,7 @@ impl RunRecord {
             new_groups: new.groups,
             amounts: amounts.collect(),
             new_amounts: new_amounts.collect(),
-            lag: behind.sum(),
+            lag: coverage.partitions.iter().map(PartitionCoverage::lag).sum(),
         }
     }
 }

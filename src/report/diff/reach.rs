@@ -45,9 +45,8 @@ fn partition<'c>(
 
 fn has_offset(read: &PartitionCoverage, offset: i64) -> bool {
     let is_in_gap = read
-        .gaps
-        .iter()
-        .any(|gap| (gap.start..gap.end).contains(&offset) && !read.is_gap_complete(gap));
+        .unread_gaps()
+        .any(|gap| (gap.start..gap.end).contains(&offset));
     (read.start_offset..read.next_offset.min(read.end_offset)).contains(&offset) && !is_in_gap
 }
 

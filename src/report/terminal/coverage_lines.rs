@@ -100,7 +100,7 @@ fn of(part: usize, whole: usize, noun: &str) -> String {
 /// with, and one that lies outside the frozen range was asked for all the same.
 fn offsets_read(read: &PartitionCoverage) -> (i128, i128) {
     let asked = (read.start_offset, read.end_offset);
-    let gaps = read.gaps.iter().filter(|gap| !read.is_gap_complete(gap));
+    let gaps = read.unread_gaps();
     let mut unread: Vec<(i64, i64)> = gaps.map(|gap| (gap.start, gap.end)).collect();
     let mut wanted = unread.clone();
     unread.push((read.next_offset.max(read.start_offset), read.end_offset));
@@ -188,8 +188,8 @@ fn missing(coverage: &Coverage) -> impl Iterator<Item = Detail> {
 
 fn partition_details(read: &PartitionCoverage) -> Vec<Detail> {
     let place = visible(&read.topic_partition.to_string());
-    let gaps = read.gaps.iter().filter(|gap| !read.is_gap_complete(gap));
-    let mut details: Vec<Detail> = gaps
+    let mut details: Vec<Detail> = read
+        .unread_gaps()
         .map(|gap| Detail {
             place: place.clone(),
             what: format!("[{}, {})", gap.start, gap.end),

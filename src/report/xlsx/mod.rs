@@ -222,8 +222,8 @@ impl<W: Write> XlsxReport<W> {
         let mut at = 0;
         for read in &coverage.partitions {
             at += 1;
-            let gaps = read.gaps.iter().filter(|gap| !read.is_gap_complete(gap));
-            let gaps: Vec<String> = gaps
+            let gaps: Vec<String> = read
+                .unread_gaps()
                 .map(|gap| format!("[{}, {}) {}", gap.start, gap.end, gap.reason))
                 .collect();
             let mut row = self.row(COVERAGE, at)?;
