@@ -6,6 +6,7 @@ mod episodes;
 use std::io;
 use std::io::Write;
 
+use crate::finding::AmountAtRisk;
 use crate::finding::Cause;
 use crate::finding::Confidence;
 use crate::finding::DuplicateGroup;
@@ -107,8 +108,7 @@ impl<W: Write> CsvReport<W> {
     }
 
     fn group_row(&mut self, group: &DuplicateGroup) -> io::Result<()> {
-        let at_risk = group.amount.as_ref();
-        let at_risk = at_risk.filter(|_| group.review != Review::Copy);
+        let at_risk = amount_at_risk(group);
         self.csv.text(&group.id)?;
         self.csv.number(Some(group.count))?;
         self.csv.number(Some(group.extra))?;
@@ -133,25 +133,20 @@ impl<W: Write> CsvReport<W> {
     }
 
     fn record_row(&mut self, group: &DuplicateGroup, record: &ReportedRecord) -> io::Result<()> {
-        let is_original = record.occurrence == 1;
-        let review = record_review(group, record);
-        let amount = record.amount.as_deref();
-        let extra_amount = amount.filter(|_| !is_original && review != Review::Copy);
         self.csv.text(&group.id)?;
-        self.csv
-            .text(if is_original { "original" } else { "extra" })?;
+        self.csv.text(role(record))?;
         self.csv.number(Some(record.occurrence))?;
         self.csv.number(Some(group.count))?;
         self.csv.optional_text(record.cause.map(Cause::code))?;
         self.csv
             .optional_text(record.confidence.map(Confidence::code))?;
-        self.csv.text(review.code())?;
+        self.csv.text(record_review(group, record).code())?;
         self.key(group)?;
         self.place(record)?;
         self.csv.number(since_first(group, record))?;
         self.csv.text(group.identical.map_or("", boolean))?;
-        self.amount(amount)?;
-        self.amount(extra_amount)?;
+        self.amount(record.amount.as_deref())?;
+        self.amount(extra_amount(group, record))?;
         self.csv.optional_text(record.currency.as_deref())?;
         self.csv.optional_text(record.subject.as_deref())?;
         self.csv.optional_text(record.file.as_deref())?;
@@ -223,12 +218,35 @@ pub(super) fn record_review(group: &DuplicateGroup, record: &ReportedRecord) -> 
     }
 }
 
+/// Returns what a group adds to the sum of all.
+pub(super) fn amount_at_risk(group: &DuplicateGroup) -> Option<&AmountAtRisk> {
+    let amount = group.amount.as_ref();
+    amount.filter(|_| group.review != Review::Copy)
+}
+
+/// Returns what a record adds to the sum of all.
+pub(super) fn extra_amount<'r>(
+    group: &DuplicateGroup,
+    record: &'r ReportedRecord,
+) -> Option<&'r str> {
+    let is_at_risk = record.occurrence != 1 && record_review(group, record) != Review::Copy;
+    record.amount.as_deref().filter(|_| is_at_risk)
+}
+
+pub(super) fn role(record: &ReportedRecord) -> &'static str {
+    if record.occurrence == 1 {
+        "original"
+    } else {
+        "extra"
+    }
+}
+
 pub(super) fn since_first(group: &DuplicateGroup, record: &ReportedRecord) -> Option<i64> {
     let first = group.first_timestamp_millis?;
     Some(record.timestamp_millis?.saturating_sub(first))
 }
 
-fn boolean(flag: bool) -> &'static str {
+pub(super) fn boolean(flag: bool) -> &'static str {
     if flag { "true" } else { "false" }
 }
 

@@ -14,8 +14,7 @@ use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
 use crate::finding::KeyText;
 use crate::finding::ReportedRecord;
-use crate::finding::Review;
-use crate::report::csv::{record_review, since_first};
+use crate::report::csv::{amount_at_risk, extra_amount, record_review, role, since_first};
 use crate::report::parquet::table::Table;
 use crate::report::{CsvRows, ReportHead, ReportWriter};
 
@@ -50,7 +49,7 @@ impl<W: Write> ParquetReport<W> {
 
     fn group_row(&mut self, group: &DuplicateGroup) -> io::Result<()> {
         let amount = group.amount.as_ref();
-        let at_risk = amount.filter(|_| group.review != Review::Copy);
+        let at_risk = amount_at_risk(group);
         self.table.text(Some(&group.id))?;
         self.table.count(Some(group.count))?;
         self.table.count(Some(group.extra))?;
@@ -71,17 +70,13 @@ impl<W: Write> ParquetReport<W> {
     }
 
     fn record_row(&mut self, group: &DuplicateGroup, record: &ReportedRecord) -> io::Result<()> {
-        let is_original = record.occurrence == 1;
-        let role = if is_original { "original" } else { "extra" };
-        let review = record_review(group, record);
-        let amount = record.amount.as_deref();
         self.table.text(Some(&group.id))?;
-        self.table.text(Some(role))?;
+        self.table.text(Some(role(record)))?;
         self.table.count(Some(record.occurrence))?;
         self.table.count(Some(group.count))?;
         self.table.text(record.cause.map(Cause::code))?;
         self.table.text(record.confidence.map(Confidence::code))?;
-        self.table.text(Some(review.code()))?;
+        self.table.text(Some(record_review(group, record).code()))?;
         self.key(group)?;
         self.table.text(record.topic.as_deref())?;
         self.table.partition(record.partition)?;
@@ -90,9 +85,8 @@ impl<W: Write> ParquetReport<W> {
         self.table.text(record.timestamp_type.name())?;
         self.table.integer(since_first(group, record))?;
         self.table.boolean(group.identical)?;
-        self.table.amount(amount)?;
-        let is_at_risk = !is_original && review != Review::Copy;
-        self.table.amount(amount.filter(|_| is_at_risk))?;
+        self.table.amount(record.amount.as_deref())?;
+        self.table.amount(extra_amount(group, record))?;
         self.table.text(record.currency.as_deref())?;
         self.table.text(record.subject.as_deref())?;
         self.table.text(record.file.as_deref())?;

@@ -14,8 +14,9 @@ use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
 use crate::finding::KeyText;
 use crate::finding::ReportedRecord;
-use crate::finding::Review;
-use crate::report::csv::{record_review, without_normalizers};
+use crate::report::csv::{
+    amount_at_risk, boolean, extra_amount, record_review, role, without_normalizers,
+};
 use crate::report::xlsx::sheet::{Formats, Row, failed};
 use crate::report::{CsvRows, ReportHead, ReportWriter};
 
@@ -290,7 +291,7 @@ impl<W: Write> XlsxReport<W> {
             return Ok(());
         };
         let amount = group.amount.as_ref();
-        let at_risk = amount.filter(|_| group.review != Review::Copy);
+        let at_risk = amount_at_risk(group);
         row.text(&group.id)?;
         row.number(Some(group.count))?;
         row.number(Some(group.extra))?;
@@ -313,16 +314,13 @@ impl<W: Write> XlsxReport<W> {
         let Some(mut row) = self.next_row()? else {
             return Ok(());
         };
-        let is_original = record.occurrence == 1;
-        let review = record_review(group, record);
-        let amount = record.amount.as_deref();
         row.text(&group.id)?;
-        row.text(if is_original { "original" } else { "extra" })?;
+        row.text(role(record))?;
         row.number(Some(record.occurrence))?;
         row.number(Some(group.count))?;
         row.optional(record.cause.map(Cause::code))?;
         row.optional(record.confidence.map(Confidence::code))?;
-        row.text(review.code())?;
+        row.text(record_review(group, record).code())?;
         for (_, text) in &group.key {
             row.text(key(text))?;
         }
@@ -332,8 +330,8 @@ impl<W: Write> XlsxReport<W> {
         row.time(record.timestamp_millis)?;
         row.optional(record.timestamp_type.name())?;
         row.optional(group.identical.map(boolean))?;
-        row.amount(amount)?;
-        row.amount(amount.filter(|_| !is_original && review != Review::Copy))?;
+        row.amount(record.amount.as_deref())?;
+        row.amount(extra_amount(group, record))?;
         row.optional(record.currency.as_deref())?;
         row.optional(record.subject.as_deref())?;
         row.optional(record.file.as_deref())?;
@@ -390,10 +388,6 @@ impl<W: Write> ReportWriter for XlsxReport<W> {
 /// A dedup key is text whatever it is in the records: nobody adds ids up.
 fn key(text: &KeyText) -> &str {
     text.plain()
-}
-
-fn boolean(flag: bool) -> &'static str {
-    if flag { "true" } else { "false" }
 }
 
 #[cfg(test)]
