@@ -17,6 +17,7 @@ pub use places::{FileIdentity, FilePlace, PartitionPlace};
 use std::fs;
 use std::fs::File;
 use std::io::ErrorKind;
+use std::mem;
 use std::path::Path;
 
 use crate::finding::{RunHistory, RunRecord};
@@ -169,64 +170,72 @@ impl State {
         keeping: &Keeping,
         run: RunRecord,
     ) -> Result<Manifest, StateError> {
-        let failed = |error| self.dir.error("write", error);
         let mut manifest = self.manifest.clone();
         let (staying, merged) = if keeping.is_selective() {
             (Vec::new(), manifest.runs.clone())
         } else {
             choose(&manifest.runs, fresh_count, keeping.since_millis)
         };
-        let mut rows = fresh;
-        for run in &merged {
-            rows.push(Box::new(RunFileReader::open(&self.dir.path, run)?));
-        }
-        let mut writer = RunFileWriter::create(&self.dir, manifest.next_run).map_err(failed)?;
-        keeping.each_kept(rows, |entry| writer.add(entry).map_err(failed))?;
         manifest.runs = staying;
-        manifest.runs.push(writer.finish().map_err(failed)?);
-        manifest.runs.retain(|run| run.entries > 0);
-        manifest.next_run += 1;
+        self.write_run(&mut manifest, (fresh, &merged), keeping)?;
         manifest.partitions = progress.partitions;
         manifest.files = progress.files;
         manifest.next_place = progress.next_place;
         manifest.history.add(run);
-        self.write_new(&manifest).map_err(failed)?;
-        Ok(manifest)
+        self.write_new(manifest, keeping)
     }
 
-    fn write_new(&self, manifest: &Manifest) -> std::io::Result<()> {
-        let mut file = self.dir.create(NEW_NAME)?;
-        self.dir.write(&mut file, &manifest.encode())?;
-        self.dir.sync(&file)
-    }
-
-    /// Drops entries from before `keep_millis`, and the places that are no longer needed for
-    /// them; returns how many entries are left.
-    pub fn prune(&mut self, keep_millis: i64) -> Result<u64, StateError> {
+    /// Writes the entries that stay of new rows and of files into one file; returns how many.
+    fn write_run(
+        &self,
+        manifest: &mut Manifest,
+        (mut rows, merged): (Vec<Entries<'_>>, &[RunFile]),
+        keeping: &Keeping,
+    ) -> Result<u64, StateError> {
         let failed = |error| self.dir.error("write", error);
-        let mut manifest = self.manifest.clone();
-        let mut rows: Vec<Entries<'_>> = Vec::new();
-        for run in &manifest.runs {
+        for run in merged {
             rows.push(Box::new(RunFileReader::open(&self.dir.path, run)?));
         }
         let mut writer = RunFileWriter::create(&self.dir, manifest.next_run).map_err(failed)?;
-        let keeping = Keeping {
-            since_millis: keep_millis,
-            ..Keeping::default()
-        };
         keeping.each_kept(rows, |entry| writer.add(entry).map_err(failed))?;
         let run = writer.finish().map_err(failed)?;
         let entries = run.entries;
-        manifest.runs = [run].into_iter().filter(|run| run.entries > 0).collect();
+        manifest.runs.push(run);
+        manifest.runs.retain(|run| run.entries > 0);
         manifest.next_run += 1;
-        let is_needed = |is_current, read_millis| is_current || read_millis >= keep_millis;
+        Ok(entries)
+    }
+
+    /// Writes a manifest that does not count yet, without places that no entry needs any more.
+    fn write_new(&self, mut manifest: Manifest, keeping: &Keeping) -> Result<Manifest, StateError> {
+        let is_needed =
+            |is_current: bool, read_millis: i64| is_current || read_millis >= keeping.since_millis;
         manifest
             .partitions
             .retain(|place| is_needed(place.is_current, place.read_millis));
         manifest
             .files
             .retain(|place| is_needed(place.is_current, place.read_millis));
-        self.write_new(&manifest).map_err(failed)?;
+        let write = || {
+            let mut file = self.dir.create(NEW_NAME)?;
+            self.dir.write(&mut file, &manifest.encode())?;
+            self.dir.sync(&file)
+        };
+        write().map_err(|error| self.dir.error("write", error))?;
+        Ok(manifest)
+    }
+
+    /// Drops entries from before `keep_millis`, and the places that are no longer needed for
+    /// them; returns how many entries are left.
+    pub fn prune(&mut self, keep_millis: i64) -> Result<u64, StateError> {
+        let mut manifest = self.manifest.clone();
+        let merged = mem::take(&mut manifest.runs);
+        let keeping = Keeping {
+            since_millis: keep_millis,
+            ..Keeping::default()
+        };
+        let entries = self.write_run(&mut manifest, (Vec::new(), &merged), &keeping)?;
+        let manifest = self.write_new(manifest, &keeping)?;
         PreparedState {
             state: self,
             manifest,

@@ -201,15 +201,7 @@ impl Remembering {
         self.end_partitions(audit, &mut keeping);
         self.end_files(sources, is_stopped, &mut keeping);
         keeping.reread.clone_from(&self.reread);
-        let is_needed =
-            |is_current: bool, read_millis: i64| is_current || read_millis >= keeping.since_millis;
-        let mut progress = mem::take(&mut self.progress);
-        progress
-            .partitions
-            .retain(|known| is_needed(known.is_current, known.read_millis));
-        progress
-            .files
-            .retain(|known| is_needed(known.is_current, known.read_millis));
+        let progress = mem::take(&mut self.progress);
         let times = (self.now_millis, finished_millis.max(self.now_millis));
         let run = RunRecord::of(times, &audit.summary, &audit.coverage, &audit.new);
         let rows = remembered.into_rows(&self.request.dir);
