@@ -62,8 +62,13 @@ impl FileNow {
     /// Returns what became of the file that was at this place of the disk, or had this path.
     pub(super) fn fate(&self, path: &Path, place: &FilePlace) -> io::Result<Fate> {
         let before = &place.identity;
-        let begins_alike = self.size >= before.head_bytes
-            && head_hash(path, before.head_bytes)? == before.head_hash;
+        let head_hash = || {
+            if self.identity.head_bytes == before.head_bytes {
+                return Ok(self.identity.head_hash);
+            }
+            head_hash(path, before.head_bytes)
+        };
+        let begins_alike = self.size >= before.head_bytes && head_hash()? == before.head_hash;
         let is_same_size = self.size == place.size;
         Ok(if !begins_alike {
             Fate::Replaced

@@ -70,8 +70,7 @@ impl Remembering {
             }
             (None, _) => (self.new_place(), None),
         };
-        self.places.insert(split, place);
-        self.splits.insert(place, split);
+        self.read_place(place, split);
         let next = FilePlace {
             place,
             path: name.to_string(),
@@ -92,19 +91,20 @@ impl Remembering {
     /// Returns the file that lay at the same place of the disk, or else had the same path, unless a
     /// rotation has copied another to it.
     fn known_file(&self, path: &Path, now: &FileNow) -> Option<FilePlace> {
-        let is_free = |file: &&FilePlace| {
-            file.is_current && !self.places.values().any(|place| *place == file.place)
-        };
+        let is_free = |file: &&FilePlace| file.is_current && !self.is_read(file.place);
         let name = path.display().to_string();
         let mut known = self.progress.files.iter().filter(is_free);
         // What lies there and is no longer may be another that was given its place.
-        let at_place = known.clone().find(|file| {
+        let is_same = |file: &FilePlace| {
             let fate = now.fate(path, file);
-            now.lies_where(file) && matches!(fate, Ok(Fate::Same | Fate::Grown))
-        });
+            matches!(fate, Ok(Fate::Same | Fate::Grown))
+        };
+        let at_place = known
+            .clone()
+            .find(|file| now.lies_where(file) && is_same(file));
         let is_alike = |file: &&FilePlace| {
-            let fate = now.fate(path, file);
-            file.path == name && fate.is_ok_and(|fate| fate != Fate::Replaced)
+            let is_kept = |fate| fate != Fate::Replaced;
+            file.path == name && now.fate(path, file).is_ok_and(is_kept)
         };
         at_place
             .or_else(|| known.clone().find(is_alike))

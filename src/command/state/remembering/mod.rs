@@ -97,8 +97,8 @@ impl Remembering {
                 if !is_other {
                     known.topic_id = topic_id.or(known.topic_id);
                     known.read_millis = self.now_millis;
-                    self.splits.insert(known.place, split);
-                    self.places.insert(split, known.place);
+                    let place = known.place;
+                    self.read_place(place, split);
                     continue;
                 }
                 known.is_current = false;
@@ -113,8 +113,14 @@ impl Remembering {
                 is_current: true,
                 read_millis: self.now_millis,
             });
-            self.places.insert(split, place);
+            self.read_place(place, split);
         }
+    }
+
+    /// Notes that a place is read by this run.
+    fn read_place(&mut self, place: u32, split: SplitId) {
+        self.places.insert(split, place);
+        self.splits.insert(place, split);
     }
 
     /// Returns what the audit has to know of earlier runs.
@@ -171,8 +177,9 @@ impl Remembering {
         })
     }
 
+    /// Returns whether a place is read by this run; asked before the others get their splits.
     fn is_read(&self, place: u32) -> bool {
-        self.places.values().any(|read| *read == place)
+        self.splits.contains_key(&place)
     }
 
     /// Entries from before this are dropped. What this run reads may have come right after the run
