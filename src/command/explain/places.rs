@@ -108,6 +108,15 @@ fn place_in_topic(record: &ReadRecord, splits: &TopicSplits) -> Place {
     }
 }
 
+fn note_splits(source: &dyn RecordSource, splits: &mut TopicSplits, next_split: &mut u32) {
+    for split in source.splits() {
+        if let Some(of) = source.topic_partition(split) {
+            splits.insert((of.topic.to_string(), of.partition), split);
+        }
+        *next_split += 1;
+    }
+}
+
 fn partitions_by_topic(group: &ReadGroup) -> BTreeMap<&str, BTreeSet<i32>> {
     let mut topics: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
     for record in group.records.iter().filter(|record| record.file.is_none()) {
@@ -141,12 +150,7 @@ fn open_topics(
         stop.stop();
         let source =
             KafkaSource::open(&spec, SplitId(*next_split), stop).map_err(sources::kafka_failure)?;
-        for split in source.splits() {
-            if let Some(of) = source.topic_partition(split) {
-                splits.insert((of.topic.to_string(), of.partition), split);
-            }
-            *next_split += 1;
-        }
+        note_splits(&source, &mut splits, next_split);
         opened.sources.push(Box::new(source));
     }
     Ok(splits)
@@ -166,12 +170,7 @@ fn open_store(
     let source = stores::open(&explain.scan, first, surroundings);
     surroundings.stop = running;
     if let Some(source) = source? {
-        for split in source.splits() {
-            if let Some(of) = source.topic_partition(split) {
-                splits.insert((of.topic.to_string(), of.partition), split);
-            }
-            *next_split += 1;
-        }
+        note_splits(&*source, &mut splits, next_split);
         opened.sources.push(source);
     }
     Ok(splits)
