@@ -52,11 +52,14 @@ pub(super) fn audit_command(
         plan.acceptance.empty |= remembering.has_audited();
     }
     let sources = sources::open(scan, (&plan, remembering.as_mut()), surroundings)?;
-    let options = sources::file_options(scan, surroundings)?;
-    let next_split = sources.iter().map(|source| source.splits().len()).sum();
-    let past = remembering.as_mut();
-    let past = past.map(|remembering| remembering.past(next_split, &options));
-    let past = past.transpose()?;
+    let past = match &mut remembering {
+        Some(remembering) => {
+            let options = sources::file_options(scan, surroundings)?;
+            let next_split = sources.iter().map(|source| source.splits().len()).sum();
+            Some(remembering.past(next_split, &options)?)
+        }
+        None => None,
+    };
     let audit_progress = AuditProgress::default();
     let shows_progress = surroundings.is_stderr_terminal && !scan.report.is_quiet;
     let context = AuditContext {

@@ -32,9 +32,8 @@ pub struct Past<'a> {
 }
 
 impl Past<'_> {
-    /// Adds what earlier runs have read to the index; returns how many records that was.
-    pub(super) fn add_to(&self, index: &mut IndexWriter) -> Result<u64, AuditError> {
-        let mut count = 0;
+    /// Adds what earlier runs have read to the index.
+    pub(super) fn add_to(&self, index: &mut IndexWriter) -> Result<(), AuditError> {
         for entry in self.state.entries(self.kept_since_millis) {
             let entry = entry?;
             let Some(&split) = self.splits.get(&entry.place) else {
@@ -48,9 +47,8 @@ impl Past<'_> {
                 position: entry.position,
                 seen: self.seen(&entry),
             })?;
-            count += 1;
         }
-        Ok(count)
+        Ok(())
     }
 
     fn seen(&self, entry: &Entry) -> Seen {
