@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::finding::AuditHeader;
+use crate::finding::AuditSummary;
 use crate::finding::RedactionKind;
 use crate::finding::Verdict;
 use crate::record::FieldPath;
@@ -40,6 +41,13 @@ pub(in crate::report) fn verdict_text(report: &ReportHead<'_>) -> (&'static str,
             ("INCOMPLETE", text)
         }
     }
+}
+
+/// Returns of how many groups nobody knows whether their copies differ, if of any.
+pub(in crate::report) fn uncompared_text(summary: &AuditSummary) -> Option<String> {
+    let groups = counted(summary.uncompared_groups, "group");
+    let text = format!("copies of {groups} could not be read again to be compared");
+    (summary.uncompared_groups > 0).then_some(text)
 }
 
 /// Returns the fields of the dedup key, in short.

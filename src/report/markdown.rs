@@ -14,7 +14,9 @@ use crate::finding::Episode;
 use crate::finding::ReportedRecord;
 use crate::report::ReportHead;
 use crate::report::ReportWriter;
-use crate::report::answer::{by_label, hidden_text, range_text, short_field, verdict_text};
+use crate::report::answer::{
+    by_label, hidden_text, range_text, short_field, uncompared_text, verdict_text,
+};
 use crate::report::terminal::coverage_lines::{missing_texts, read_parts};
 use crate::report::terminal::escape::visible_start;
 use crate::report::terminal::numbers::{counted, date_and_time, grouped, grouped_decimal};
@@ -29,8 +31,6 @@ const LINES_MAX: usize = 4;
 const PLACES_MAX: usize = 3;
 /// Currencies that are named.
 const CURRENCIES_MAX: usize = 3;
-/// Characters of a name.
-const NAME_CHARACTERS: usize = 60;
 /// Characters of a sentence.
 const SENTENCE_CHARACTERS: usize = 300;
 
@@ -148,10 +148,16 @@ fn at_risk(text: &mut String, report: &ReportHead<'_>) {
             &format!("**At risk: {amounts}**, if every extra record was charged."),
         );
     }
-    let mut facts = vec![match summary.conflicting_groups {
-        0 => "All copies are byte-identical.".to_owned(),
-        count => format!("{} with copies that differ.", counted(count, "group")),
-    }];
+    let mut facts = Vec::new();
+    match (summary.conflicting_groups, uncompared_text(summary)) {
+        (0, None) => facts.push("All copies are byte-identical.".to_owned()),
+        (0, Some(uncompared)) => facts.push(format!("Of conflicts: {uncompared}.")),
+        (count, uncompared) => {
+            let count = counted(count, "group");
+            let uncompared = uncompared.map_or(String::new(), |text| format!("; {text}"));
+            facts.push(format!("{count} with copies that differ{uncompared}."));
+        }
+    }
     if let Some(field) = &header.subject_field {
         let subjects = grouped(summary.subjects);
         facts.insert(
@@ -329,7 +335,7 @@ fn sentence(text: &str) -> String {
 /// Returns foreign text as code: as it is where that is safe, else as HTML with all signs as
 /// entities, since a table takes a bar for its own even within code.
 fn code(text: &str) -> String {
-    let text = visible_start(text, SENTENCE_CHARACTERS.max(NAME_CHARACTERS));
+    let text = visible_start(text, SENTENCE_CHARACTERS);
     if text.trim().is_empty() {
         return dash();
     }

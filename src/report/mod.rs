@@ -228,6 +228,24 @@ mod tests {
         output.text()
     }
 
+    #[test]
+    fn copies_that_could_not_be_compared_are_called_identical_by_no_report() {
+        let mut sample = sample();
+        sample.summary.conflicting_groups = 0;
+        for uncompared in [0, 2] {
+            sample.summary.uncompared_groups = uncompared;
+            for (format, words) in [
+                (ReportFormat::Html, "all copies identical"),
+                (ReportFormat::Markdown, "All copies are byte-identical"),
+            ] {
+                let text = written(&sample, format, ReportOptions::default());
+                assert_eq!(text.contains(words), uncompared == 0, "{format:?}");
+                let is_told = text.contains("copies of 2 groups could not be read again");
+                assert_eq!(is_told, uncompared > 0, "{format:?}");
+            }
+        }
+    }
+
     fn obeyed(character: char) -> bool {
         character != '\n' && character.is_control()
             || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}')

@@ -42,7 +42,7 @@ pub enum TargetError {
     /// The extension says nothing.
     #[error(
         "`{0}` does not end in a report's extension; \
-         name it .html, .md, .csv, .json, .jsonl or .prom"
+         name it .html, .md, .csv, .json, .jsonl, .parquet, .xlsx or .prom"
     )]
     UnknownExtension(String),
     /// The name after `--output-format` says nothing.

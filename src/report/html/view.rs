@@ -9,7 +9,9 @@ use crate::finding::Confidence;
 use crate::finding::SubjectTotal;
 use crate::finding::shell_word;
 use crate::report::ReportHead;
-use crate::report::answer::{by_label, hidden_text, range_text, short_field, verdict_text};
+use crate::report::answer::{
+    by_label, hidden_text, range_text, short_field, uncompared_text, verdict_text,
+};
 use crate::report::html::amounts;
 use crate::report::html::amounts::{AmountRow, CauseAmount};
 use crate::report::html::coverage;
@@ -153,9 +155,11 @@ fn facts(header: &AuditHeader, summary: &AuditSummary) -> Vec<Fact> {
         let subjects = grouped(summary.subjects);
         facts.push(fact("Who is hit", subjects, short_field(field)));
     }
-    let conflicts = match summary.conflicting_groups {
-        0 => "all copies identical".to_owned(),
-        _ => "groups whose copies differ".to_owned(),
+    let conflicts = match (summary.conflicting_groups, uncompared_text(summary)) {
+        (0, None) => "all copies identical".to_owned(),
+        (0, Some(uncompared)) => uncompared,
+        (_, None) => "groups whose copies differ".to_owned(),
+        (_, Some(uncompared)) => format!("groups whose copies differ; {uncompared}"),
     };
     facts.push(fact(
         "Conflicts",

@@ -8,7 +8,9 @@ use crate::finding::AuditSummary;
 use crate::finding::Episode;
 use crate::finding::TimeSpan;
 use crate::report::ReportHead;
-use crate::report::answer::{grouped_length, hidden_text, range_text, short_field, verdict_text};
+use crate::report::answer::{
+    grouped_length, hidden_text, range_text, short_field, uncompared_text, verdict_text,
+};
 use crate::report::terminal::causes;
 use crate::report::terminal::escape::visible;
 use crate::report::terminal::layout::LABEL_WIDTH;
@@ -180,9 +182,9 @@ fn money(total: &AmountTotal, sum: &str) -> String {
 }
 
 fn conflicts(screen: &mut Screen, summary: &AuditSummary) {
-    let uncompared = summary.uncompared_groups;
+    let uncompared = uncompared_text(summary);
     let mut text = match summary.conflicting_groups {
-        0 if uncompared == 0 => "0: all copies byte-identical".to_owned(),
+        0 if uncompared.is_none() => "0: all copies byte-identical".to_owned(),
         0 => "0 known".to_owned(),
         conflicting => format!(
             "{} of {}: their copies are not byte-identical",
@@ -190,10 +192,9 @@ fn conflicts(screen: &mut Screen, summary: &AuditSummary) {
             counted(summary.groups, "group")
         ),
     };
-    if uncompared > 0 {
-        text.push_str("; copies of ");
-        text.push_str(&counted(uncompared, "group"));
-        text.push_str(" could not be read again to be compared");
+    if let Some(uncompared) = uncompared {
+        text.push_str("; ");
+        text.push_str(&uncompared);
     }
     screen.labelled("CONFLICTS", &text);
 }
