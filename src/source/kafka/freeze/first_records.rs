@@ -8,16 +8,20 @@ use crate::source::kafka::ClusterClient;
 use crate::source::kafka::FaultKind;
 use crate::source::kafka::KafkaError;
 
+use super::permissions::unreadable;
+
 /// Where to look: index of the partition, first offset, first offset not looked at.
 pub(super) type Place = (usize, i64, i64);
 
 /// Offset and timestamp of a record.
 pub(super) type Found = (i64, Option<i64>);
 
-/// Returns the first record of each place, as far as one comes before the deadline.
-pub(super) fn first_records(
+/// Returns the first record of each place, as far as one comes before the deadline. Fails where a
+/// topic, of which `topic` has the name, may not be read: librdkafka may not tell that again.
+pub(super) fn first_records<'a>(
     client: &mut dyn ClusterClient,
     places: &[Place],
+    topic: impl Fn(usize) -> Option<&'a str>,
     deadline: Instant,
 ) -> Result<Vec<Option<Found>>, KafkaError> {
     let mut found = vec![None; places.len()];
@@ -30,6 +34,9 @@ pub(super) fn first_records(
         block.clear(SplitId(0));
         let wait = deadline.saturating_duration_since(Instant::now());
         let event = client.poll(wait, &mut block)?;
+        if let Some((topic, text)) = refused(&event, &topic) {
+            return Err(unreadable(&[topic], text));
+        }
         let Some((partition, is_over)) = concerned(&event) else {
             continue;
         };
@@ -51,6 +58,27 @@ pub(super) fn first_records(
         client.pause(*partition)?;
     }
     Ok(found)
+}
+
+/// Returns the topic that may not be read by what an event tells, and the broker's words.
+fn refused<'a, 'b>(
+    event: &'b ClientEvent,
+    topic: impl Fn(usize) -> Option<&'a str>,
+) -> Option<(&'a str, &'b str)> {
+    match event {
+        ClientEvent::Fault {
+            partition,
+            kind: FaultKind::Forbidden,
+            text,
+            ..
+        } => Some((topic(*partition)?, text)),
+        ClientEvent::Records { .. }
+        | ClientEvent::End { .. }
+        | ClientEvent::Fault { .. }
+        | ClientEvent::Nothing
+        | ClientEvent::Throttled { .. }
+        | ClientEvent::ClusterFault(_) => None,
+    }
 }
 
 /// Returns the partition that an event is about, and whether nothing more will come of it.

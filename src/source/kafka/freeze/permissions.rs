@@ -138,15 +138,19 @@ impl Answers {
     fn error(&self) -> Option<KafkaError> {
         let (_, text) = self.forbidden.first()?;
         let names: Vec<&str> = self.forbidden.iter().map(|(topic, _)| &**topic).collect();
-        let (noun, pronoun) = match names.as_slice() {
-            [_] => ("topic", "it"),
-            _ => ("topics", "them"),
-        };
-        Some(KafkaError::Cluster(format!(
-            "the {noun} {} cannot be read: {}; the user needs the ACL operation Read on \
-             {pronoun}",
-            names.join(", "),
-            text.trim_end_matches('.')
-        )))
+        Some(unreadable(&names, text))
     }
+}
+
+/// Returns the refusal to read topics, with what the user lacks.
+pub(super) fn unreadable(topics: &[&str], text: &str) -> KafkaError {
+    let (noun, pronoun) = match topics {
+        [_] => ("topic", "it"),
+        _ => ("topics", "them"),
+    };
+    KafkaError::Cluster(format!(
+        "the {noun} {} cannot be read: {}; the user needs the ACL operation Read on {pronoun}",
+        topics.join(", "),
+        text.trim_end_matches('.')
+    ))
 }

@@ -73,7 +73,8 @@ fn first_held_back(
         .zip(plans)
         .map(|(index, plan)| (index, plan.readable_end, plan.bounds.high_watermark))
         .collect();
-    first_records(&mut *client, &places, Instant::now() + WAIT)
+    let topic = |at: usize| partitions.get(at).map(|partition| &*partition.topic);
+    first_records(&mut *client, &places, topic, Instant::now() + WAIT)
 }
 
 fn state_open_transaction(spec: &KafkaSpec, plan: &mut PartitionPlan, first: Option<Found>) {
@@ -119,7 +120,8 @@ pub(super) fn log_starts(
         .map(|(index, plan)| (index, plan.bounds.log_start_offset, plan.readable_end))
         .take(LOOKED_AT_MAX)
         .collect();
-    let found = first_records(client, &places, Instant::now() + WAIT)?;
+    let topic = |at: usize| Some(&*plans.get(at)?.topic_partition.topic);
+    let found = first_records(client, &places, topic, Instant::now() + WAIT)?;
     for ((index, ..), first) in places.into_iter().zip(found) {
         if let Some(plan) = plans.get_mut(index) {
             plan.notes.push(log_start_text(plan, first));
