@@ -149,11 +149,15 @@ fn write_reports(
     };
     let mut reports = reports::open(&request, surroundings)?;
     let redacted = redaction.map(|redaction| redaction.redact_summary(audit.summary.clone()));
+    let history = kept
+        .as_ref()
+        .map(|(remembering, _)| remembering.history(audit, header.finished_at_millis));
     let head = ReportHead {
         header: &header,
         summary: redacted.as_ref().unwrap_or(&audit.summary),
         coverage: &audit.coverage,
         episodes: &audit.episodes,
+        totals: history.as_ref().map(|history| &history.totals),
     };
     reports.begin(&head).map_err(CommandError::failed)?;
     while let Some(group) = audit.groups.next().map_err(audit_failure)? {
@@ -164,13 +168,11 @@ fn write_reports(
         reports.group(&group).map_err(CommandError::failed)?;
     }
     reports.end().map_err(CommandError::failed)?;
-    let prepared = match kept {
-        Some((remembering, sources)) => {
-            let end = (header.finished_at_millis, stop.is_stopped());
-            Some(remembering.prepare(audit, remembered, sources, end)?)
-        }
-        None => None,
-    };
+    let prepared = kept.zip(history.clone());
+    let prepared = prepared.map(|((remembering, sources), history)| {
+        remembering.prepare(audit, (remembered, history), sources, stop.is_stopped())
+    });
+    let prepared = prepared.transpose()?;
     let doubts = reports.doubts();
     let written = reports.commit().map_err(CommandError::failed);
     // Whoever is told may look at the reports; they are there, or will not be. A run that is ended

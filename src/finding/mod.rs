@@ -25,7 +25,9 @@ pub use group::{
     ReportedRecord, ReversedAmount, Review,
 };
 pub use pictures::{OffsetLinks, OverTime};
-pub use run_history::{NewFindings, RunAmount, RunHistory, RunRecord, RunTotals};
+pub use run_history::{
+    NewFindings, OTHER_TOPICS, RunAmount, RunHistory, RunRecord, RunTotals, TOPICS_MAX,
+};
 pub use standing::{
     GroupStanding, KnownGroup, KnownGroups, KnownTotal, Standing, StandingTotal, ThresholdTotal,
 };

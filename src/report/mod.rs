@@ -48,6 +48,7 @@ use crate::finding::AuditSummary;
 use crate::finding::Coverage;
 use crate::finding::DuplicateGroup;
 use crate::finding::Episode;
+use crate::finding::RunTotals;
 
 /// All of a report but its groups.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,8 @@ pub struct ReportHead<'a> {
     pub coverage: &'a Coverage,
     /// Extra records that belong together.
     pub episodes: &'a [Episode],
+    /// Sums over all runs with this one, where they are kept.
+    pub totals: Option<&'a RunTotals>,
 }
 
 /// Writes one report: the head, every group in the order of the report, the end.

@@ -20,7 +20,7 @@ use std::io::ErrorKind;
 use std::mem;
 use std::path::Path;
 
-use crate::finding::{RunHistory, RunRecord};
+use crate::finding::RunHistory;
 use disk::{LOCK_NAME, StateDir};
 use manifest::{Manifest, NAME, spec_hash};
 use merge::choose;
@@ -141,16 +141,16 @@ impl State {
     }
 
     /// Puts on disk what the state will be: where the run ended, its `fresh` entries, how many
-    /// there are at most, each row of them in order, and what it came to. Entries from before
-    /// `keep_millis`, and those behind the ends of places, are dropped.
+    /// there are at most, each row of them in order, and what runs came to with it. Entries from
+    /// before `keep_millis`, and those behind the ends of places, are dropped.
     pub fn prepare(
         &mut self,
         progress: Progress,
         fresh: (Vec<Entries<'_>>, u64),
         keeping: &Keeping,
-        run: RunRecord,
+        history: RunHistory,
     ) -> Result<PreparedState<'_>, StateError> {
-        match self.write_next(progress, fresh, keeping, run) {
+        match self.write_next(progress, fresh, keeping, history) {
             Ok(manifest) => Ok(PreparedState {
                 state: self,
                 manifest,
@@ -168,7 +168,7 @@ impl State {
         progress: Progress,
         (fresh, fresh_count): (Vec<Entries<'_>>, u64),
         keeping: &Keeping,
-        run: RunRecord,
+        history: RunHistory,
     ) -> Result<Manifest, StateError> {
         let mut manifest = self.manifest.clone();
         let (staying, merged) = if keeping.is_selective() {
@@ -181,7 +181,7 @@ impl State {
         manifest.partitions = progress.partitions;
         manifest.files = progress.files;
         manifest.next_place = progress.next_place;
-        manifest.history.add(run);
+        manifest.history = history;
         self.write_new(manifest, keeping)
     }
 

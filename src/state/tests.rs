@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::finding::Fingerprint;
+use crate::finding::{Coverage, Fingerprint, NewFindings, RunRecord};
 
 fn spec(by: &str) -> Vec<SpecPart> {
     [("--by", by), ("--where", "none")]
@@ -75,7 +75,13 @@ fn night(dir: &Path, now: i64, steps_left: Option<u64>) -> Result<u64, StateErro
         since_millis: now - 35,
         ..Keeping::default()
     };
-    let prepared = state.prepare(progress, (rows, 10), &keeping, run_record(now))?;
+    let mut history = state.history().clone();
+    history.add(
+        run_record(now),
+        &NewFindings::default(),
+        &Coverage::default(),
+    );
+    let prepared = state.prepare(progress, (rows, 10), &keeping, history)?;
     prepared.commit()?;
     let left = *state.dir.steps_left.lock().unwrap();
     Ok(steps_left.unwrap_or_default() - left.unwrap_or_default())

@@ -13,7 +13,7 @@ use crate::audit::groups::group_builder::GatheredGroup;
 use crate::audit::groups::group_id;
 use crate::audit::groups::spool::{OccurrenceSpool, Spooled, walk_details};
 use crate::audit::groups::standing::Standings;
-use crate::audit::groups::totals::{GroupTotals, Risk, RiskSums, Totals};
+use crate::audit::groups::totals::{GroupTotals, RiskSums, Totals};
 use crate::audit::groups::verdicts::{Verdict, VerdictSpool};
 use crate::audit::plan::AuditPlan;
 use crate::diagnosis::{Diagnoser, Diagnoses, DiagnosisContext, MajorityDiagnosis};
@@ -96,8 +96,9 @@ pub(super) struct Conclusion<'a> {
     pub(super) verdict_spool: OccurrenceSpool,
     /// What is new and what was known.
     pub(super) standings: Standings<'a>,
-    /// What no run had found before.
+    /// What no run had found before, where runs remember.
     pub(super) new: NewFindings,
+    counts_new: bool,
     /// Whether each extra record has its own evidence.
     keeps_texts: bool,
     /// The largest episode of each cause, until its evidence is kept.
@@ -123,6 +124,7 @@ impl<'a> Conclusion<'a> {
             verdict_spool: OccurrenceSpool::new(spill_dir, false),
             standings: Standings::default(),
             new: NewFindings::default(),
+            counts_new: plan.remembers,
             keeps_texts: plan.show_evidence,
             largest: largest_episodes(diagnoses),
         }
@@ -143,7 +145,7 @@ impl<'a> Conclusion<'a> {
             .begin(gathered.told, || group_id(&gathered))?;
         let earlier = gathered.count - gathered.fresh;
         let found_before = earlier.saturating_sub(1);
-        self.new.groups += u64::from(gathered.count - 1 > found_before);
+        let new_before = self.new.extra_records;
         let mut majority = MajorityDiagnosis::default();
         let mut verdicts = VerdictSpool::default();
         let mut details = walk_details(&gathered.records, self.spool);
@@ -167,15 +169,19 @@ impl<'a> Conclusion<'a> {
             }
             majority.add(said, || diagnosis.clone());
             let risk = self.totals.add(&mut totals, &detail, &verdict)?;
-            self.standings
-                .add(&mut standing, verdict.cause, (&original, &detail), risk);
+            let copies = (&original, &detail);
+            let is_new = self
+                .standings
+                .add(&mut standing, verdict.cause, copies, risk);
             let pictures = &mut self.totals.pictures;
             pictures.link(verdict.episode, &original, &detail);
-            if number >= found_before {
-                note_new(&mut self.new, risk);
+            if self.counts_new && is_new && number >= found_before {
+                let risk = risk.map(|risk| (risk.currency, risk.amount));
+                self.new.add(verdict.cause, detail.topic.as_deref(), risk);
             }
             verdicts.push(&verdict, &mut self.verdict_spool)?;
         }
+        self.new.groups += u64::from(self.new.extra_records > new_before);
         let most = majority.into_diagnosis();
         let most = most.expect("a group has an extra record");
         let texts = texts_of(&most);
@@ -202,16 +208,6 @@ impl<'a> Conclusion<'a> {
             return Err(AuditError::Internal(problem));
         };
         Ok(postcard::from_bytes(payload)?)
-    }
-}
-
-/// Counts an extra record that no run had found before.
-fn note_new(new: &mut NewFindings, risk: Option<Risk<'_>>) {
-    new.extra_records += 1;
-    if let Some(risk) = risk {
-        let sum = new.amounts.entry(risk.currency.map(str::to_owned));
-        let sum = sum.or_default();
-        *sum = sum.saturating_add(risk.amount);
     }
 }
 

@@ -84,15 +84,15 @@ impl<'a> Standings<'a> {
         Ok(group)
     }
 
-    /// Takes the group's next extra record, and what is at risk of it. Whatever knew so many of the
-    /// group counted those too that a rule expects.
+    /// Takes the group's next extra record, and what is at risk of it; returns whether it is new.
+    /// Whatever knew so many of the group counted those too that a rule expects.
     pub(super) fn add(
         &mut self,
         group: &mut GroupStandings,
         cause: Cause,
         copies: (&Detail, &Detail),
         risk: Option<Risk<'_>>,
-    ) {
+    ) -> bool {
         let remembered = group.known.as_mut().filter(|known| known.extra_records > 0);
         let remembered = remembered.map(|known| {
             known.extra_records -= 1;
@@ -100,12 +100,13 @@ impl<'a> Standings<'a> {
         });
         if let Some(by) = rule_of(self.expected, cause, copies).or(remembered) {
             *group.known_by.entry(by.to_owned()).or_default() += 1;
-            return;
+            return false;
         }
         group.new_extra += 1;
         if let Some(risk) = risk {
             self.new_sums.add(risk);
         }
+        true
     }
 
     /// Ends a group.

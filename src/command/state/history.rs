@@ -32,7 +32,9 @@ pub(super) fn json(history: &RunHistory, last: usize) -> String {
     let document = json!({"schema_version": 1, "runs": runs, "totals": {
         "runs": totals.runs, "incomplete_runs": totals.incomplete_runs,
         "records_read": totals.records_read, "new_groups": totals.groups,
-        "new_extra_records": totals.extra_records, "new_amounts": amounts(&totals.amounts)}});
+        "new_extra_records": totals.extra_records, "new_amounts": amounts(&totals.amounts),
+        "new_extra_records_by_cause": totals.causes,
+        "new_extra_records_by_topic": totals.topics}});
     format!("{document:#}\n")
 }
 

@@ -6,7 +6,14 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::coverage::{Coverage, PartitionCoverage};
+use crate::finding::group::Cause;
 use crate::finding::summary::AuditSummary;
+
+/// Topics that are summed up by name; what lies in others is one sum.
+pub const TOPICS_MAX: usize = 500;
+
+/// Name of the sum of topics beyond these, and of topics that only records name.
+pub const OTHER_TOPICS: &str = "(other)";
 
 /// Runs that the log holds; the sums go on counting those that it no longer holds.
 const RUNS_MAX: usize = 1000;
@@ -39,19 +46,19 @@ pub struct RunRecord {
     pub groups: u64,
     /// Extra records in these groups.
     pub extra_records: u64,
-    /// Those of the extra records that no run before has reported.
+    /// Those of the extra records that no run before has found, and nothing else knows.
     pub new_extra_records: u64,
-    /// Groups that no run before has reported with so many records.
+    /// Groups with such an extra record.
     pub new_groups: u64,
     /// What is at risk in the groups reported, by currency.
     pub amounts: Vec<RunAmount>,
-    /// What is at risk of extra records that no run before has reported, by currency.
+    /// What is at risk of such extra records, by currency.
     pub new_amounts: Vec<RunAmount>,
     /// Offsets behind the end of what was read, up to the high watermarks.
     pub lag: u64,
 }
 
-/// What a run found for the first time.
+/// What a run was the first to find, without what a baseline or a rule knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NewFindings {
     /// Groups that are new, or have grown.
@@ -60,6 +67,39 @@ pub struct NewFindings {
     pub extra_records: u64,
     /// What is at risk of them, by currency.
     pub amounts: BTreeMap<Option<String>, Decimal>,
+    /// Extra records by cause.
+    pub causes: BTreeMap<Cause, u64>,
+    /// Extra records by topic, of those that have one.
+    pub topics: BTreeMap<String, u64>,
+}
+
+impl NewFindings {
+    /// Counts an extra record, and what is at risk of it.
+    pub fn add(
+        &mut self,
+        cause: Cause,
+        topic: Option<&str>,
+        risk: Option<(Option<&str>, Decimal)>,
+    ) {
+        self.extra_records += 1;
+        *self.causes.entry(cause).or_default() += 1;
+        if let Some(topic) = topic {
+            *named(&mut self.topics, topic) += 1;
+        }
+        if let Some((currency, amount)) = risk {
+            let sum = self.amounts.entry(currency.map(str::to_owned));
+            let sum = sum.or_default();
+            *sum = sum.saturating_add(amount);
+        }
+    }
+}
+
+/// Returns the count of a name, which is made where it is new.
+fn named<'c>(counts: &'c mut BTreeMap<String, u64>, name: &str) -> &'c mut u64 {
+    if !counts.contains_key(name) {
+        counts.insert(name.to_owned(), 0);
+    }
+    counts.get_mut(name).expect("the name was just made")
 }
 
 impl RunRecord {
@@ -111,6 +151,38 @@ pub struct RunTotals {
     pub extra_records: u64,
     /// What is at risk of these, by currency, sorted.
     pub amounts: Vec<RunAmount>,
+    /// Extra records by the code of their cause; all causes are there once a run has ended.
+    #[serde(default)]
+    pub causes: BTreeMap<String, u64>,
+    /// Extra records by topic: those that were read first by name, the rest as [`OTHER_TOPICS`].
+    #[serde(default)]
+    pub topics: BTreeMap<String, u64>,
+}
+
+impl RunTotals {
+    /// Adds what a run was the first to find; causes and topics of which nothing was found are
+    /// noted with 0, so that a first finding is a rise.
+    fn add_findings(&mut self, new: &NewFindings, coverage: &Coverage) {
+        for cause in Cause::ALL {
+            let found = new.causes.get(&cause).copied().unwrap_or_default();
+            *named(&mut self.causes, cause.code()) += found;
+        }
+        if !coverage.partitions.is_empty() {
+            named(&mut self.topics, OTHER_TOPICS);
+        }
+        for read in &coverage.partitions {
+            let topic = &*read.topic_partition.topic;
+            // The sum of the others is one more.
+            if self.topics.len() <= TOPICS_MAX {
+                named(&mut self.topics, topic);
+            }
+        }
+        for (topic, found) in &new.topics {
+            let is_known = self.topics.contains_key(topic);
+            let name = if is_known { topic } else { OTHER_TOPICS };
+            *named(&mut self.topics, name) += found;
+        }
+    }
 }
 
 /// The last runs, oldest first, and the sums over all.
@@ -135,8 +207,8 @@ impl RunHistory {
         starts.filter(|start| *start <= millis).max()
     }
 
-    /// Adds a run.
-    pub fn add(&mut self, run: RunRecord) {
+    /// Adds a run, with what it was the first to find in what it read.
+    pub fn add(&mut self, run: RunRecord, new: &NewFindings, coverage: &Coverage) {
         let totals = &mut self.totals;
         totals.runs += 1;
         totals.incomplete_runs += u64::from(!run.complete);
@@ -146,28 +218,38 @@ impl RunHistory {
         for amount in &run.new_amounts {
             add_amount(&mut totals.amounts, amount);
         }
+        totals.add_findings(new, coverage);
         self.runs.push(run);
         let more = self.runs.len().saturating_sub(RUNS_MAX);
         self.runs.drain(..more);
     }
 }
 
+/// Adds an amount to the sum of its currency; one below zero adds nothing.
 fn add_amount(sums: &mut Vec<RunAmount>, amount: &RunAmount) {
     let decimal = |text: &str| text.parse::<Decimal>().unwrap_or_default();
+    let more = decimal(&amount.extra).max(Decimal::ZERO);
     match sums.binary_search_by(|sum| sum.currency.cmp(&amount.currency)) {
         Ok(at) => {
             if let Some(sum) = sums.get_mut(at) {
-                let total = decimal(&sum.extra).checked_add(decimal(&amount.extra));
+                let total = decimal(&sum.extra).checked_add(more);
                 sum.extra = total.unwrap_or(Decimal::MAX).to_string();
             }
         }
-        Err(at) => sums.insert(at, amount.clone()),
+        Err(at) => sums.insert(
+            at,
+            RunAmount {
+                currency: amount.currency.clone(),
+                extra: more.to_string(),
+            },
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::TopicPartition;
 
     fn run(new_extra_records: u64, extra: &str) -> RunRecord {
         RunRecord {
@@ -193,10 +275,11 @@ mod tests {
     #[test]
     fn sums_count_what_is_new_once_and_outlive_the_log() {
         let mut history = RunHistory::default();
+        let (new, coverage) = (NewFindings::default(), Coverage::default());
         for _ in 0..RUNS_MAX {
-            history.add(run(1, "0.10"));
+            history.add(run(1, "0.10"), &new, &coverage);
         }
-        history.add(run(0, "0"));
+        history.add(run(0, "0"), &new, &coverage);
         assert_eq!(history.runs.len(), RUNS_MAX);
         assert_eq!(history.totals.runs, 1001);
         assert_eq!(history.totals.incomplete_runs, 1001);
@@ -206,5 +289,76 @@ mod tests {
             panic!("{:?}", history.totals)
         };
         assert_eq!(amount.extra, "100.00");
+    }
+
+    /// Coverage of a partition of each topic.
+    fn read(topics: &[String]) -> Coverage {
+        let partition = |topic: &String| PartitionCoverage {
+            topic_partition: TopicPartition {
+                topic: topic.as_str().into(),
+                partition: 0,
+            },
+            log_start_offset: 0,
+            high_watermark: 0,
+            last_stable_offset: 0,
+            start_offset: 0,
+            end_offset: 0,
+            next_offset: 0,
+            records_read: 0,
+            is_log_append_time: false,
+            gaps: Vec::new(),
+            notes: Vec::new(),
+        };
+        Coverage {
+            partitions: topics.iter().map(partition).collect(),
+            ..Coverage::default()
+        }
+    }
+
+    #[test]
+    fn every_cause_and_topic_is_there_from_the_first_run_and_none_ever_falls() {
+        let mut history = RunHistory::default();
+        let coverage = read(&["charges".to_owned()]);
+        history.add(run(0, "0"), &NewFindings::default(), &coverage);
+        let zeroes = |counts: &BTreeMap<String, u64>| counts.values().all(|count| *count == 0);
+        assert_eq!(history.totals.causes.len(), Cause::ALL.len());
+        let topics: Vec<&String> = history.totals.topics.keys().collect();
+        assert_eq!(topics, [OTHER_TOPICS, "charges"]);
+        assert!(zeroes(&history.totals.causes) && zeroes(&history.totals.topics));
+        let mut new = NewFindings::default();
+        let amount = |text: &str| Some((Some("USD"), text.parse().unwrap()));
+        new.add(Cause::ProducerRetry, Some("charges"), amount("-9"));
+        new.add(Cause::ProducerRetry, Some("named by records"), None);
+        assert_eq!(new.extra_records, 2);
+        history.add(run(2, "-9"), &new, &coverage);
+        assert_eq!(history.totals.causes["producer-retry"], 2);
+        assert_eq!(history.totals.causes["mirror-copy"], 0);
+        assert_eq!(history.totals.topics["charges"], 1);
+        assert_eq!(history.totals.topics[OTHER_TOPICS], 1);
+        assert_eq!(history.totals.amounts[0].extra, "0");
+    }
+
+    #[test]
+    fn however_many_topics_there_are_their_sums_are_few() {
+        let mut history = RunHistory::default();
+        for night in 0..10 {
+            let topics: Vec<String> = (0..200).map(|of| format!("t-{night}-{of}")).collect();
+            let mut new = NewFindings::default();
+            for topic in &topics {
+                new.add(Cause::Undetermined, Some(topic), None);
+            }
+            history.add(run(200, "0"), &new, &read(&topics));
+        }
+        assert_eq!(history.totals.topics.len(), TOPICS_MAX + 1);
+        assert_eq!(history.totals.topics[OTHER_TOPICS], 1500);
+        assert_eq!(history.totals.topics.values().sum::<u64>(), 2000);
+    }
+
+    #[test]
+    fn sums_of_an_earlier_version_are_read() {
+        let text = r#"{"runs":1,"incomplete_runs":0,"records_read":5,"groups":1,
+            "extra_records":1,"amounts":[]}"#;
+        let totals: RunTotals = serde_json::from_str(text).unwrap();
+        assert_eq!((totals.extra_records, totals.causes.len()), (1, 0));
     }
 }

@@ -81,6 +81,7 @@ impl Copier<'_> {
             summary: self.summary.as_ref().ok_or_else(|| lacks("summary"))?,
             coverage: self.coverage.as_ref().ok_or_else(|| lacks("coverage"))?,
             episodes: &self.episodes,
+            totals: None,
         };
         let outcome = self.writer.begin(&head);
         self.note(outcome)

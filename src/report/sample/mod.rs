@@ -30,6 +30,7 @@ use crate::finding::PartitionCoverage;
 use crate::finding::PartitionTotal;
 use crate::finding::ReportedRecord;
 use crate::finding::Review;
+use crate::finding::RunTotals;
 use crate::finding::SkippedRecords;
 use crate::finding::SubjectTotal;
 use crate::finding::TimeSpan;
@@ -50,6 +51,7 @@ pub(super) struct Sample {
     pub(super) coverage: Coverage,
     pub(super) episodes: Vec<Episode>,
     pub(super) groups: Vec<DuplicateGroup>,
+    pub(super) totals: Option<RunTotals>,
 }
 
 impl Sample {
@@ -69,6 +71,7 @@ impl Sample {
             summary: &self.summary,
             coverage: &self.coverage,
             episodes: &self.episodes,
+            totals: self.totals.as_ref(),
         }
     }
 }
@@ -383,5 +386,6 @@ pub(super) fn sample() -> Sample {
             episode(3, 1_364, 90_000..90_001, 90_001..90_002),
         ],
         groups: vec![first, second],
+        totals: None,
     }
 }

@@ -1,5 +1,7 @@
 //! Topics that are read on: from where to where, and what happened to them between two nights.
 
+use std::fs;
+
 use crate::state::{night, shown};
 use crate::support::Workspace;
 use crate::support::broker;
@@ -64,11 +66,20 @@ fn a_topic_is_read_on_and_copies_of_earlier_nights_are_shown_with_both_offsets()
         return;
     };
     let topic = Topic::new(cluster, 2);
+    let counted = |night: &str| {
+        let text = fs::read_to_string(topic.workspace.path().join(night)).unwrap();
+        let name = "dupaudit_topic_found_extra_records_total";
+        let series = format!("{name}{{audit=\"n\",topic=\"{}\"}} ", topic.name);
+        let mut found = text.lines().filter_map(|line| line.strip_prefix(&series));
+        found.next().map(str::to_owned)
+    };
     topic.send(0, &["a", "b", "c"]);
-    topic.night(0, &LATER);
+    topic.night(0, &["--new-for", "0", "-o", "n.prom"]);
+    assert_eq!(counted("n.prom").as_deref(), Some("0"));
     topic.send(0, &["d", "b"]);
     topic.send(1, &["a"]);
-    topic.night(1, &LATER);
+    topic.night(1, &["--new-for", "0", "-o", "n.prom"]);
+    assert_eq!(counted("n.prom").as_deref(), Some("2"));
     assert_eq!(topic.found(), [vec![(0, 0), (1, 0)], vec![(0, 1), (0, 4)]]);
     let report = topic.workspace.report("r.json");
     assert_eq!(

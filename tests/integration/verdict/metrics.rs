@@ -49,7 +49,7 @@ fn the_metrics_of_a_run_are_readable_by_all_and_hold_no_values_of_records() {
 }
 
 /// Prometheus' own tool reads it and has nothing to say about names and texts.
-fn check_by_promtool(text: &str) {
+pub(super) fn check_by_promtool(text: &str) {
     let started = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

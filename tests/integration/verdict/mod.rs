@@ -1,5 +1,6 @@
 //! What of the findings counts: baselines, thresholds, and who is told.
 
+mod alerts;
 mod baseline;
 mod metrics;
 mod notify;

@@ -15,7 +15,7 @@ use crate::command::state::files::{Fate, FileNow};
 use crate::command::state::{failure, spec, time_text};
 use crate::command::{CommandError, Message, ScanCommand, StateRequest, Surroundings};
 use crate::finding::GapReason;
-use crate::finding::RunRecord;
+use crate::finding::{RunHistory, RunRecord};
 use crate::record::{SplitId, TopicPartition};
 use crate::source::file::{EarlierFile, FileOptions};
 use crate::source::kafka::ResumePoint;
@@ -192,13 +192,23 @@ impl Remembering {
         before.saturating_sub(self.request.look_back_millis)
     }
 
-    /// Puts what the next run goes on with on disk; it counts once it is committed.
+    /// Returns what runs have come to, with this one.
+    pub(in crate::command) fn history(&self, audit: &Audit, finished_millis: i64) -> RunHistory {
+        let times = (self.now_millis, finished_millis.max(self.now_millis));
+        let run = RunRecord::of(times, &audit.summary, &audit.coverage, &audit.new);
+        let mut history = self.state.history().clone();
+        history.add(run, &audit.new, &audit.coverage);
+        history
+    }
+
+    /// Puts what the next run goes on with on disk, and what runs have come to; it counts once it
+    /// is committed.
     pub(in crate::command) fn prepare(
         &mut self,
         audit: &Audit,
-        remembered: RememberedRecords,
+        (remembered, history): (RememberedRecords, RunHistory),
         sources: &[Box<dyn RecordSource>],
-        (finished_millis, is_stopped): (i64, bool),
+        is_stopped: bool,
     ) -> Result<PreparedState<'_>, CommandError> {
         let mut keeping = Keeping {
             now_millis: self.now_millis,
@@ -209,11 +219,9 @@ impl Remembering {
         self.end_files(sources, is_stopped, &mut keeping);
         keeping.reread.clone_from(&self.reread);
         let progress = mem::take(&mut self.progress);
-        let times = (self.now_millis, finished_millis.max(self.now_millis));
-        let run = RunRecord::of(times, &audit.summary, &audit.coverage, &audit.new);
         let rows = remembered.into_rows(&self.request.dir);
         self.state
-            .prepare(progress, rows, &keeping, run)
+            .prepare(progress, rows, &keeping, history)
             .map_err(failure)
     }
 

@@ -80,7 +80,7 @@ fn introduce(screen: &mut Screen, runs: &[RunRecord], runs_ever: u64) {
     screen.labelled("RUNS", &format!("{first}; {doubt}"));
     screen.labelled(
         "COUNTED",
-        "what a run was the first to find: a retry or a later night counts nothing twice",
+        "what a run was the first to find, and no baseline or rule knows",
     );
 }
 
@@ -184,6 +184,8 @@ mod tests {
     use unicode_width::UnicodeWidthStr;
 
     use super::*;
+    use crate::finding::Coverage;
+    use crate::finding::NewFindings;
     use crate::finding::RunAmount;
 
     const NIGHT_MILLIS: i64 = 86_400_000;
@@ -197,7 +199,7 @@ mod tests {
                 currency: Some(currency.to_owned()),
                 extra: format!("{night}234.50"),
             };
-            history.add(RunRecord {
+            let run = RunRecord {
                 started_at_millis,
                 finished_at_millis: started_at_millis + 61_000,
                 verdict: "duplicates".to_owned(),
@@ -211,7 +213,8 @@ mod tests {
                 amounts: vec![amount.clone()],
                 new_amounts: vec![amount],
                 lag: 17,
-            });
+            };
+            history.add(run, &NewFindings::default(), &Coverage::default());
         }
         history
     }
@@ -229,7 +232,7 @@ mod tests {
         let expected = "\
 STATE       seen
 RUNS        the last 5 of 9 runs; all read everything
-COUNTED     what a run was the first to find: a retry or a later night counts nothing twice
+COUNTED     what a run was the first to find, and no baseline or rule knows
 
 NEW EXTRA   ▄▅▆▇█  peak 8
 RECORDS     █████  peak 1,000,008

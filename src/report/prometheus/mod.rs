@@ -1,5 +1,7 @@
-//! Metrics of one audit as a textfile of Prometheus: gauges of the last run, and no values of
-//! records but codes of currencies.
+//! Metrics of one audit as a textfile of Prometheus: gauges of the last run, counters of all runs,
+//! and no values of records but codes of currencies.
+
+mod counters;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
@@ -10,16 +12,12 @@ use crate::finding::AuditSummary;
 use crate::finding::Cause;
 use crate::finding::Coverage;
 use crate::finding::DuplicateGroup;
+use crate::finding::OTHER_TOPICS;
 use crate::finding::StandingTotal;
+use crate::finding::TOPICS_MAX;
 use crate::finding::Verdict;
 use crate::report::ReportHead;
 use crate::report::ReportWriter;
-
-/// Topics that have series of their own; what lies in others is summed up.
-const TOPICS_MAX: usize = 500;
-
-/// Label of topics beyond these, and of topics that only records name.
-const OTHER_TOPICS: &str = "(other)";
 
 /// Writes the metrics.
 pub struct PrometheusReport<W> {
@@ -47,6 +45,9 @@ impl<W: Write> ReportWriter for PrometheusReport<W> {
         }
         amounts(&mut metrics, report.summary);
         topics(&mut metrics, report);
+        if let Some(totals) = report.totals {
+            counters::counters(&mut metrics, totals);
+        }
         self.output.write_all(metrics.text.as_bytes())
     }
 
@@ -67,8 +68,16 @@ struct Metrics<'a> {
 
 impl Metrics<'_> {
     fn gauge(&mut self, name: &str, help: &str) {
+        self.describe(name, help, "gauge");
+    }
+
+    fn counter(&mut self, name: &str, help: &str) {
+        self.describe(name, help, "counter");
+    }
+
+    fn describe(&mut self, name: &str, help: &str, kind: &str) {
         let _ = writeln!(self.text, "# HELP dupaudit_{name} {help}");
-        let _ = writeln!(self.text, "# TYPE dupaudit_{name} gauge");
+        let _ = writeln!(self.text, "# TYPE dupaudit_{name} {kind}");
     }
 
     fn sample(&mut self, name: &str, label: Option<(&str, &str)>, value: impl fmt::Display) {
@@ -81,7 +90,13 @@ impl Metrics<'_> {
         let _ = writeln!(self.text, "\"}} {value}");
     }
 
-    /// Writes a metric of one sample.
+    /// Writes a counter of one sample.
+    fn count(&mut self, name: &str, help: &str, value: u64) {
+        self.counter(name, help);
+        self.sample(name, None, value);
+    }
+
+    /// Writes a gauge of one sample.
     fn single(&mut self, name: &str, help: &str, value: impl fmt::Display) {
         self.gauge(name, help);
         self.sample(name, None, value);
@@ -206,17 +221,20 @@ fn new_and_known(metrics: &mut Metrics<'_>, standing: &StandingTotal) {
 }
 
 /// A currency comes from records, so only what looks like the code of one becomes a label.
-fn amounts(metrics: &mut Metrics<'_>, summary: &AuditSummary) {
+fn currency_label(currency: Option<&str>) -> Option<&str> {
     let is_code =
-        |text: &str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    let label = |currency: &Option<String>| match currency.as_deref() {
-        None => Some(String::new()),
-        Some(currency) => Some(currency.to_owned()).filter(|currency| is_code(currency)),
-    };
+        |text: &&str| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    match currency {
+        None => Some(""),
+        Some(currency) => Some(currency).filter(is_code),
+    }
+}
+
+fn amounts(metrics: &mut Metrics<'_>, summary: &AuditSummary) {
     let named: Vec<_> = summary
         .amounts
         .iter()
-        .filter_map(|total| Some((label(&total.currency)?, total)))
+        .filter_map(|total| Some((currency_label(total.currency.as_deref())?, total)))
         .collect();
     if summary.amounts.is_empty() {
         return;
@@ -233,7 +251,7 @@ fn amounts(metrics: &mut Metrics<'_>, summary: &AuditSummary) {
         "Sum over extra records of groups that disagree on amount, currency or subject.",
     );
     for (currency, total) in &named {
-        let label = Some(("currency", &**currency));
+        let label = Some(("currency", *currency));
         metrics.sample("amount_conflicting", label, &total.conflicting);
     }
     metrics.single(
@@ -311,13 +329,13 @@ mod tests {
     use super::*;
     use crate::report::sample::{Sample, sample, total};
 
-    fn written(sample: &Sample, audit: &str) -> String {
+    pub(super) fn written(sample: &Sample, audit: &str) -> String {
         let mut output = Vec::new();
         sample.write(&mut PrometheusReport::new(&mut output, audit.to_owned()));
         String::from_utf8(output).unwrap()
     }
 
-    fn value<'t>(text: &'t str, series: &str) -> Option<&'t str> {
+    pub(super) fn value<'t>(text: &'t str, series: &str) -> Option<&'t str> {
         let mut lines = text.lines();
         lines.find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))
     }
