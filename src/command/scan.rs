@@ -139,7 +139,7 @@ fn write_reports(
         Some(redaction) => redaction.redact_header(header),
         None => header,
     };
-    let stop = surroundings.stop.clone();
+    let is_stopped = surroundings.stop.is_stopped();
     let remembered = std::mem::take(&mut audit.remembered);
     let request = ReportsRequest {
         outputs: &scan.outputs,
@@ -151,7 +151,7 @@ fn write_reports(
     let redacted = redaction.map(|redaction| redaction.redact_summary(audit.summary.clone()));
     let history = kept
         .as_ref()
-        .map(|(remembering, _)| remembering.history(audit, header.finished_at_millis));
+        .map(|(of, _)| of.history(audit, (header.finished_at_millis, is_stopped)));
     let head = ReportHead {
         header: &header,
         summary: redacted.as_ref().unwrap_or(&audit.summary),
@@ -170,7 +170,7 @@ fn write_reports(
     reports.end().map_err(CommandError::failed)?;
     let prepared = kept.zip(history.clone());
     let prepared = prepared.map(|((remembering, sources), history)| {
-        remembering.prepare(audit, (remembered, history), sources, stop.is_stopped())
+        remembering.prepare(audit, (remembered, history), sources, is_stopped)
     });
     let prepared = prepared.transpose()?;
     let doubts = reports.doubts();

@@ -144,6 +144,14 @@ impl StateDir {
     }
 }
 
+/// Refuses what exists and is no directory.
+pub(super) fn expect_directory(path: &Path) -> Result<(), StateError> {
+    if path.exists() && !path.is_dir() {
+        return Err(StateError::NoDirectory(path.to_owned()));
+    }
+    Ok(())
+}
+
 /// Returns who holds the lock, as far as the file says.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();

@@ -7,6 +7,10 @@ use super::StateError;
 use super::entry::Entry;
 use super::manifest::RunFile;
 
+/// Places of which nothing is remembered but where to go on, so that names that are new every night
+/// do not fill a state.
+const IDLE_PLACES_MAX: usize = 10_000;
+
 /// Entries in order.
 pub type Entries<'a> = Box<dyn Iterator<Item = Result<Entry, StateError>> + 'a>;
 
@@ -33,12 +37,35 @@ pub struct Keeping {
     /// Places that were read whole again: what earlier runs have read of them stays only if it was
     /// read again.
     pub reread: HashSet<u32>,
+    /// Places that are no longer there: forgotten once nothing that was read of them is remembered.
+    pub gone: HashSet<u32>,
 }
 
 impl Keeping {
     /// Returns whether entries other than the oldest may go, so that all have to be looked at.
     pub(super) fn is_selective(&self) -> bool {
         self.is_cut || !self.reread.is_empty()
+    }
+
+    /// Drops places of which no entry stays: others that have their name now, those that are gone,
+    /// and, of too many, those that were read longest ago. `of` returns a place's number, whether
+    /// it is current, and when it was read.
+    pub(super) fn forget_places<T>(
+        &self,
+        places: &mut Vec<T>,
+        of: impl Fn(&T) -> (u32, bool, i64),
+    ) {
+        let is_remembered = |place: &T| of(place).2 >= self.since_millis;
+        places.retain(|place| {
+            let (number, is_current, _) = of(place);
+            is_remembered(place) || is_current && !self.gone.contains(&number)
+        });
+        let idle = places.iter().filter(|place| !is_remembered(place));
+        let mut idle: Vec<i64> = idle.map(|place| of(place).2).collect();
+        idle.sort_unstable_by_key(|read_millis| Reverse(*read_millis));
+        if let Some(&last) = idle.get(IDLE_PLACES_MAX) {
+            places.retain(|place| is_remembered(place) || of(place).2 > last);
+        }
     }
 
     fn keeps(&self, entry: &Entry) -> bool {
@@ -219,6 +246,36 @@ mod tests {
             runs = staying;
         }
         assert!(most <= 16, "{most}");
+    }
+
+    #[test]
+    fn places_are_forgotten_when_they_are_gone_or_too_many() {
+        let keeping = Keeping {
+            since_millis: 50,
+            gone: HashSet::from([1, 3]),
+            ..Keeping::default()
+        };
+        // Numbers with whether they are current, and when they were read.
+        let places = [
+            (0, true, 10),
+            (1, true, 10),
+            (2, false, 10),
+            (3, true, 60),
+            (4, false, 60),
+        ];
+        let kept = |places: &[(u32, bool, i64)]| {
+            let mut places = places.to_vec();
+            keeping.forget_places(&mut places, |place| *place);
+            let numbers: Vec<u32> = places.iter().map(|place| place.0).collect();
+            numbers
+        };
+        assert_eq!(kept(&places), [0, 3, 4]);
+        let many = u32::try_from(IDLE_PLACES_MAX).unwrap() + 5;
+        let places: Vec<_> = (10..10 + many)
+            .map(|at| (at, true, i64::from(at) - 50_000))
+            .collect();
+        let kept = kept(&places);
+        assert_eq!((kept.len(), kept[0]), (IDLE_PLACES_MAX, 15));
     }
 
     #[test]

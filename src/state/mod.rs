@@ -21,7 +21,7 @@ use std::mem;
 use std::path::Path;
 
 use crate::finding::RunHistory;
-use disk::{LOCK_NAME, StateDir};
+use disk::{LOCK_NAME, StateDir, expect_directory};
 use manifest::{Manifest, NAME, spec_hash};
 use merge::choose;
 use run_file::{RunFileReader, RunFileWriter, name_of};
@@ -33,6 +33,8 @@ const NEW_NAME: &str = "manifest.new";
 #[derive(Debug)]
 pub struct State {
     dir: StateDir,
+    /// Whether the directory was made for this run.
+    is_new_dir: bool,
     /// Locked for as long as it is open.
     _lock: File,
     manifest: Manifest,
@@ -62,6 +64,7 @@ impl State {
     pub fn open(path: &Path, spec: Vec<SpecPart>) -> Result<Self, StateError> {
         expect_directory(path)?;
         let dir = StateDir::new(path);
+        let is_new_dir = !path.exists();
         dir.make()?;
         if dir
             .names()
@@ -82,6 +85,7 @@ impl State {
         };
         let state = Self {
             dir,
+            is_new_dir,
             _lock: lock,
             manifest,
         };
@@ -98,6 +102,7 @@ impl State {
         let manifest = read_manifest(path).unwrap_or(manifest);
         Ok(Self {
             dir,
+            is_new_dir: false,
             _lock: lock,
             manifest,
         })
@@ -208,14 +213,12 @@ impl State {
 
     /// Writes a manifest that does not count yet, without places that no entry needs any more.
     fn write_new(&self, mut manifest: Manifest, keeping: &Keeping) -> Result<Manifest, StateError> {
-        let is_needed =
-            |is_current: bool, read_millis: i64| is_current || read_millis >= keeping.since_millis;
-        manifest
-            .partitions
-            .retain(|place| is_needed(place.is_current, place.read_millis));
-        manifest
-            .files
-            .retain(|place| is_needed(place.is_current, place.read_millis));
+        keeping.forget_places(&mut manifest.partitions, |known| {
+            (known.place, known.is_current, known.read_millis)
+        });
+        keeping.forget_places(&mut manifest.files, |known| {
+            (known.place, known.is_current, known.read_millis)
+        });
         let write = || {
             let mut file = self.dir.create(NEW_NAME)?;
             self.dir.write(&mut file, &manifest.encode())?;
@@ -261,6 +264,21 @@ impl State {
     }
 }
 
+impl Drop for State {
+    /// Leaves nothing of a state that has never come to be, such as of a scan whose files are not
+    /// there.
+    fn drop(&mut self) {
+        if self.dir.path.join(NAME).exists() {
+            return;
+        }
+        // Another run that waits at the lock would be told that the directory is gone.
+        let _ = self.dir.remove(LOCK_NAME);
+        if self.is_new_dir {
+            let _ = fs::remove_dir(&self.dir.path);
+        }
+    }
+}
+
 impl PreparedState<'_> {
     /// Makes the state what was prepared, at once.
     pub fn commit(self) -> Result<(), StateError> {
@@ -298,14 +316,6 @@ pub fn overview(path: &Path) -> Result<StateOverview, StateError> {
         runs: manifest.runs,
         history: manifest.history,
     })
-}
-
-/// Refuses what exists and is no directory.
-fn expect_directory(path: &Path) -> Result<(), StateError> {
-    if path.exists() && !path.is_dir() {
-        return Err(StateError::NoDirectory(path.to_owned()));
-    }
-    Ok(())
 }
 
 /// Removes a state, whatever it is: damaged, of another version, or made with another spec.

@@ -40,6 +40,7 @@ fn run_record(started_at_millis: i64) -> RunRecord {
         amounts: Vec::new(),
         new_amounts: Vec::new(),
         lag: 0,
+        leaves_rest: false,
     }
 }
 
@@ -187,6 +188,70 @@ fn what_is_older_than_the_window_is_forgotten_and_the_rest_is_not() {
     assert_eq!(state.prune(480).unwrap(), 20);
     drop(state);
     assert_eq!(remembered(&dir), ((480..500).collect(), 500));
+}
+
+#[test]
+fn a_thousand_nights_over_files_with_new_names_leave_a_small_state() {
+    // In memory, where there is such a folder: what is written there need not wait for a disk.
+    let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+    let root = root.unwrap();
+    let dir = root.path().join("state");
+    let mut sizes = Vec::new();
+    for number in 0..1000_u32 {
+        let mut state = State::open(&dir, spec("value.id")).unwrap();
+        let now = i64::from(number);
+        let mut files = state.files().to_vec();
+        let gone = files.iter().map(|known| known.place).collect();
+        files.push(file(number, now));
+        let progress = Progress {
+            files,
+            next_place: number + 1,
+            ..Progress::default()
+        };
+        let keeping = Keeping {
+            now_millis: now,
+            since_millis: now - 2,
+            gone,
+            ..Keeping::default()
+        };
+        let fresh = Entry {
+            place: number,
+            ..entry(7, now)
+        };
+        let rows: Vec<Entries<'_>> = vec![Box::new([Ok(fresh)].into_iter())];
+        let history = state.history().clone();
+        let prepared = state
+            .prepare(progress, (rows, 1), &keeping, history)
+            .unwrap();
+        prepared.commit().unwrap();
+        assert!(state.files().len() <= 3, "{:?}", state.files());
+        let names = state.dir.names().unwrap();
+        let size = |name: &String| fs::metadata(dir.join(name)).unwrap().len();
+        sizes.push(names.iter().map(size).sum::<u64>());
+    }
+    let most = sizes.iter().max().unwrap();
+    assert!(*most < 2 * sizes[2], "{most}, {}", sizes[2]);
+}
+
+/// A file that is read once.
+fn file(number: u32, read_millis: i64) -> FilePlace {
+    FilePlace {
+        place: number,
+        path: format!("log.{number}.jsonl"),
+        identity: FileIdentity {
+            device: 1,
+            inode: number.into(),
+            head_bytes: 0,
+            head_hash: 0,
+        },
+        size: 0,
+        modified_nanos: 0,
+        next: None,
+        format: String::new(),
+        has_byte_offsets: true,
+        is_current: true,
+        read_millis,
+    }
 }
 
 #[test]

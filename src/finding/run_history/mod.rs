@@ -1,5 +1,6 @@
 //! What earlier runs came to: a log of the last ones, and sums over all.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
@@ -17,6 +18,10 @@ pub const OTHER_TOPICS: &str = "(other)";
 
 /// Runs that the log holds; the sums go on counting those that it no longer holds.
 const RUNS_MAX: usize = 1000;
+
+/// Runs in a row that leave a rest to the next one and do not end what is remembered: more of them
+/// would let it grow without an end.
+const RESTS_MAX: usize = 7;
 
 /// What is at risk in one currency.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +61,9 @@ pub struct RunRecord {
     pub new_amounts: Vec<RunAmount>,
     /// Offsets behind the end of what was read, up to the high watermarks.
     pub lag: u64,
+    /// Whether some of what it was to read is left to the next run.
+    #[serde(default)]
+    pub leaves_rest: bool,
 }
 
 /// What a run was the first to find, without what a baseline or a rule knows.
@@ -132,6 +140,10 @@ impl RunRecord {
             amounts: amounts.collect(),
             new_amounts: new_amounts.collect(),
             lag: coverage.partitions.iter().map(PartitionCoverage::lag).sum(),
+            leaves_rest: coverage
+                .partitions
+                .iter()
+                .any(|read| read.next_offset < read.end_offset),
         }
     }
 }
@@ -207,6 +219,19 @@ impl RunHistory {
         starts.filter(|start| *start <= millis).max()
     }
 
+    /// Returns the start of the last run that began by then and left no rest; of more than
+    /// [`RESTS_MAX`] runs in a row that did, the first of these counts.
+    pub fn last_whole_start_by(&self, millis: i64) -> Option<i64> {
+        let runs = self.runs.iter();
+        let mut runs: Vec<&RunRecord> =
+            runs.filter(|run| run.started_at_millis <= millis).collect();
+        runs.sort_by_key(|run| Reverse(run.started_at_millis));
+        runs.truncate(RESTS_MAX + 1);
+        let whole = runs.iter().find(|run| !run.leaves_rest);
+        let decisive = whole.or(runs.last())?;
+        Some(decisive.started_at_millis)
+    }
+
     /// Adds a run, with what it was the first to find in what it read.
     pub fn add(&mut self, run: RunRecord, new: &NewFindings, coverage: &Coverage) {
         let totals = &mut self.totals;
@@ -269,6 +294,7 @@ mod tests {
                 extra: extra.to_owned(),
             }],
             lag: 0,
+            leaves_rest: false,
         }
     }
 
@@ -352,6 +378,28 @@ mod tests {
         assert_eq!(history.totals.topics.len(), TOPICS_MAX + 1);
         assert_eq!(history.totals.topics[OTHER_TOPICS], 1500);
         assert_eq!(history.totals.topics.values().sum::<u64>(), 2000);
+    }
+
+    #[test]
+    fn runs_that_leave_a_rest_are_passed_over_but_not_without_an_end() {
+        let mut history = RunHistory::default();
+        let mut add = |start: i64, leaves_rest: bool| {
+            let run = RunRecord {
+                started_at_millis: start,
+                leaves_rest,
+                ..run(0, "0")
+            };
+            history.add(run, &NewFindings::default(), &Coverage::default());
+            (
+                history.last_whole_start_by(start),
+                history.last_whole_start_by(start - 1),
+            )
+        };
+        assert_eq!(add(0, true), (Some(0), None));
+        assert_eq!(add(1, false), (Some(1), Some(0)));
+        let kept: Vec<_> = (2..12).map(|start| add(start, true).0.unwrap()).collect();
+        assert_eq!(kept, [1, 1, 1, 1, 1, 1, 1, 2, 3, 4]);
+        assert_eq!(add(12, false), (Some(12), Some(4)));
     }
 
     #[test]

@@ -284,3 +284,34 @@ fn a_small_memory_and_many_records_give_the_same() {
     assert_eq!(lines(&workspace)[..1], found);
     assert_eq!(workspace.report("r.json").total("groups"), 3);
 }
+
+#[test]
+fn logs_that_have_a_new_name_every_night_do_not_fill_the_state() {
+    let workspace = Workspace::new();
+    let night_of = |number: usize, code: i32| {
+        let name = format!("log.{number}.jsonl");
+        let copied = number.saturating_sub(1).to_string();
+        let ids = [number.to_string(), copied];
+        workspace.write(&name, records(&[&ids[0], &ids[1]]));
+        let options = ["--new-for", "0", "--look-back", "0"];
+        night(&workspace, &[&name], &options).expect_code(code);
+        name
+    };
+    // One that stays where it is is known, however long ago it was read.
+    workspace.write("kept.jsonl", records(&["kept"]));
+    night(&workspace, &["kept.jsonl"], &[]).expect_code(0);
+    for number in 0..20 {
+        // The night before is remembered, though its log is gone.
+        let name = night_of(number, 1);
+        fs::remove_file(workspace.path().join(name)).unwrap();
+        let shown = shown(&workspace);
+        let known = shown["files"].as_array().unwrap();
+        assert!(known.len() <= 3, "{known:?}");
+        assert!(known.iter().any(|file| file["path"] == "kept.jsonl"));
+    }
+    let again = night(&workspace, &["kept.jsonl"], &["--new-for", "0"]).expect_code(0);
+    assert!(
+        again.stderr.contains("unchanged") || again.stderr.contains("read on"),
+        "{again}"
+    );
+}

@@ -173,3 +173,24 @@ fn what_does_not_fit_a_state_is_refused() {
         .stdout;
     assert!(text.contains("a.jsonl") && text.contains("--by"), "{text}");
 }
+
+#[test]
+fn a_scan_that_cannot_begin_makes_no_state() {
+    let workspace = Workspace::new();
+    for state in ["s", "above/s"] {
+        let scan = ["scan", "missing.jsonl", "--by", "id", "--state", state];
+        let outcome = workspace.dupaudit(scan).run().expect_code(2);
+        assert!(outcome.stderr.contains("missing.jsonl"), "{outcome}");
+        assert!(!workspace.path().join(state).exists());
+    }
+    // A directory that was there stays, and what a run that was killed has left is no hindrance.
+    fs::create_dir(workspace.path().join("s")).unwrap();
+    night(&workspace, &["missing.jsonl"], &[]).expect_code(2);
+    assert!(files_of(&workspace.path().join("s")).is_empty());
+    fs::write(workspace.path().join("s/lock"), "4711").unwrap();
+    workspace.write("a.jsonl", records(&["a", "b"]));
+    night(&workspace, &["a.jsonl"], &[]).expect_code(0);
+    let before = files_of(&workspace.path().join("s"));
+    night(&workspace, &["missing.jsonl"], &[]).expect_code(2);
+    assert_eq!(files_of(&workspace.path().join("s")), before);
+}

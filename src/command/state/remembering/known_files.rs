@@ -1,6 +1,8 @@
 //! Files of a scan with a state: which of them are known, and where they are read on.
 
 use std::collections::HashSet;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::command::CommandError;
@@ -145,6 +147,16 @@ impl Remembering {
         }
         self.reread.insert(known.place);
         "longer now, and of a format that is only read whole".to_owned()
+    }
+
+    /// Notes which files are no longer there.
+    pub(super) fn note_gone_files(&self, keeping: &mut Keeping) {
+        let is_gone = |file: &&FilePlace| {
+            let found = fs::symlink_metadata(&file.path);
+            found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        };
+        let gone = self.progress.files.iter().filter(is_gone);
+        keeping.gone = gone.map(|file| file.place).collect();
     }
 
     /// Notes where each file is read on.

@@ -182,20 +182,26 @@ impl Remembering {
         self.splits.contains_key(&place)
     }
 
-    /// Entries from before this are dropped. What this run reads may have come right after the run
-    /// before, however long ago that was, so the look-back ends there; of the runs whose findings
-    /// are still news, the first decides, so that one that is tried again finds what it found.
+    /// Entries from before this are dropped. What this run reads may have come right after the last
+    /// run that read to the end, however long ago that was, so the look-back ends there; of the
+    /// runs whose findings are still news, the first decides, so that one that is tried again finds
+    /// what it found.
     fn kept_since(&self) -> i64 {
         let news_since = self.now_millis.saturating_sub(self.request.new_for_millis);
-        let before = self.state.history().last_start_by(news_since);
+        let before = self.state.history().last_whole_start_by(news_since);
         let before = before.unwrap_or(news_since);
         before.saturating_sub(self.request.look_back_millis)
     }
 
     /// Returns what runs have come to, with this one.
-    pub(in crate::command) fn history(&self, audit: &Audit, finished_millis: i64) -> RunHistory {
+    pub(in crate::command) fn history(
+        &self,
+        audit: &Audit,
+        (finished_millis, is_stopped): (i64, bool),
+    ) -> RunHistory {
         let times = (self.now_millis, finished_millis.max(self.now_millis));
-        let run = RunRecord::of(times, &audit.summary, &audit.coverage, &audit.new);
+        let mut run = RunRecord::of(times, &audit.summary, &audit.coverage, &audit.new);
+        run.leaves_rest |= is_stopped && !audit.summary.complete;
         let mut history = self.state.history().clone();
         history.add(run, &audit.new, &audit.coverage);
         history
@@ -217,6 +223,7 @@ impl Remembering {
         };
         self.end_partitions(audit, &mut keeping);
         self.end_files(sources, is_stopped, &mut keeping);
+        self.note_gone_files(&mut keeping);
         keeping.reread.clone_from(&self.reread);
         let progress = mem::take(&mut self.progress);
         let rows = remembered.into_rows(&self.request.dir);

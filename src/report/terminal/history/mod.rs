@@ -213,6 +213,7 @@ mod tests {
                 amounts: vec![amount.clone()],
                 new_amounts: vec![amount],
                 lag: 17,
+                leaves_rest: false,
             };
             history.add(run, &NewFindings::default(), &Coverage::default());
         }
