@@ -42,8 +42,32 @@ impl Texts {
         })
     }
 
+    /// Ends where a text from the place `first` on is no UTF-8.
+    pub(super) fn check_utf8(&mut self, first: usize) -> Result<(), ParquetError> {
+        let start = first
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before));
+        let start = start.copied().unwrap_or_default();
+        // All begin and end with ASCII, so that none completes another.
+        let written = self.bytes.get(start..).unwrap_or_default();
+        if simdutf8::basic::from_utf8(written).is_ok() {
+            return Ok(());
+        }
+        let checked = self.iter().map(std::str::from_utf8).enumerate();
+        let wrong = checked
+            .skip(first)
+            .find_map(|(place, text)| Some((place, text.err()?)));
+        let Some((place, error)) = wrong else {
+            return Ok(());
+        };
+        self.ends.truncate(place);
+        self.bytes
+            .truncate(self.ends.last().copied().unwrap_or_default());
+        Err(ParquetError::from(error))
+    }
+
     /// Adds a text, unless it cannot be written.
-    fn push(
+    pub(super) fn push(
         &mut self,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), ParquetError>,
     ) -> Result<(), ParquetError> {

@@ -6,12 +6,14 @@ use std::slice;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use ::parquet::basic::Type as PhysicalType;
 use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader, RowGroupReader};
 use ::parquet::file::serialized_reader::SerializedFileReader;
 use ::parquet::record::reader::TreeBuilder;
 use ::parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 
+use crate::source::file::container::parquet::byte_arrays::ByteArrayCells;
 use crate::source::file::container::parquet::cells::{Cells, NestedCells, Texts, of_column};
 use crate::source::file::container::parquet::placed::PlacedFile;
 use crate::source::file::unpack::length_u64;
@@ -244,6 +246,10 @@ fn cells_of(
             ParquetError::General(format!("there is no column `{}`", field.name()))
         })?;
         let of = stored.metadata().column(index).column_descr_ptr();
+        if of.physical_type() == PhysicalType::BYTE_ARRAY {
+            let pages = stored.get_column_page_reader(index)?;
+            return Ok(Box::new(ByteArrayCells::new(pages, of)));
+        }
         return Ok(of_column(stored.get_column_reader(index)?, of));
     }
     let alone = Type::group_type_builder("schema")

@@ -1,5 +1,6 @@
 //! Parquet files.
 
+mod byte_arrays;
 mod cells;
 mod columns;
 mod finder;

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use ::parquet::basic::Compression;
+use ::parquet::basic::{Compression, Encoding};
 use ::parquet::column::writer::ColumnWriter;
 use ::parquet::data_type::ByteArray;
-use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 use proptest::prelude::*;
@@ -119,28 +119,39 @@ struct Shape {
     page_records: usize,
     has_dictionary: bool,
     is_packed: bool,
+    version: WriterVersion,
+    /// Of texts that are not in a dictionary.
+    encoding: Encoding,
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
     let fields = prop::sample::subsequence(FIELDS.to_vec(), 1..8);
     let number = prop::option::weighted(0.9, -2_000_000_000_000_i64..2_000_000_000_000);
     let sizes = (1..400_usize, 1..60_usize);
-    (
-        fields,
-        prop::collection::vec(number, 1..700),
-        sizes,
-        any::<(bool, bool)>(),
+    let numbers = prop::collection::vec(number, 1..700);
+    let versions = [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0];
+    let encodings = [
+        Encoding::PLAIN,
+        Encoding::PLAIN,
+        Encoding::DELTA_BYTE_ARRAY,
+        Encoding::DELTA_LENGTH_BYTE_ARRAY,
+    ];
+    let stored = (
+        prop::sample::select(versions.to_vec()),
+        prop::sample::select(encodings.to_vec()),
+    );
+    (fields, numbers, sizes, any::<(bool, bool)>(), stored).prop_map(
+        |(fields, numbers, sizes, (has_dictionary, is_packed), (version, encoding))| Shape {
+            fields,
+            numbers,
+            group_records: sizes.0,
+            page_records: sizes.1,
+            has_dictionary,
+            is_packed,
+            version,
+            encoding,
+        },
     )
-        .prop_map(
-            |(fields, numbers, sizes, (has_dictionary, is_packed))| Shape {
-                fields,
-                numbers,
-                group_records: sizes.0,
-                page_records: sizes.1,
-                has_dictionary,
-                is_packed,
-            },
-        )
 }
 
 fn write(shape: &Shape, path: &Path) {
@@ -158,6 +169,14 @@ fn write(shape: &Shape, path: &Path) {
         .set_data_page_row_count_limit(shape.page_records)
         .set_write_batch_size(shape.page_records)
         .set_statistics_enabled(EnabledStatistics::None)
+        .set_writer_version(shape.version)
+        // So that a dictionary is given up within a column.
+        .set_dictionary_page_size_limit(300);
+    let texts = ["id", "name", "raw", "total"].into_iter();
+    let properties = texts
+        .fold(properties, |properties, name| {
+            properties.set_column_encoding(name.into(), shape.encoding)
+        })
         .build();
     let file = std::fs::File::create(path).unwrap();
     let mut writer = SerializedFileWriter::new(file, schema, Arc::new(properties)).unwrap();
