@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::slice;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::sync::Arc;
 
 use ::parquet::basic::Type as PhysicalType;
 use ::parquet::errors::ParquetError;
@@ -19,9 +18,6 @@ use crate::source::file::container::parquet::placed::PlacedFile;
 use crate::source::file::unpack::length_u64;
 use crate::typed_value::guard::guarded;
 use crate::typed_value::json_value::push_string;
-
-/// Fewer records are read faster by one thread.
-const RECORDS_SHARED_MIN: usize = 64;
 
 /// What is read of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +53,13 @@ struct FieldColumn {
     texts: Texts,
     /// Why there are no more.
     failed: Option<String>,
+}
+
+/// Runs of rows of which one field is to be read.
+pub(super) struct FieldRuns<'a> {
+    field: &'a mut FieldColumn,
+    from: u64,
+    runs: &'a [Range<u64>],
 }
 
 impl Columns {
@@ -125,8 +128,7 @@ impl Columns {
 
     /// Goes on with the row `number`.
     pub(super) fn skip_to(&mut self, number: u64) -> Result<(), String> {
-        let (_, skipped) = self.read_runs(slice::from_ref(&(number..number)), 1);
-        skipped
+        self.read_runs(slice::from_ref(&(number..number))).1
     }
 
     /// Reads up to `count` rows; fewer at the end, and where something fails, which is told.
@@ -134,44 +136,30 @@ impl Columns {
         let left = self.end_number.saturating_sub(self.next_number);
         let count = count.min(usize::try_from(left).unwrap_or(usize::MAX));
         let end = self.next_number.saturating_add(length_u64(count));
-        self.read_runs(slice::from_ref(&(self.next_number..end)), 1)
+        self.read_runs(slice::from_ref(&(self.next_number..end)))
     }
 
-    /// Reads runs of rows, which ascend, on up to `threads` threads; returns how many are there.
-    pub(super) fn read_runs(
-        &mut self,
-        runs: &[Range<u64>],
-        threads: usize,
-    ) -> (usize, Result<(), String>) {
+    fn read_runs(&mut self, runs: &[Range<u64>]) -> (usize, Result<(), String>) {
+        self.start_runs(runs).for_each(FieldRuns::read);
+        self.outcome(runs)
+    }
+
+    /// Returns what is to be done for runs of rows, which ascend: of each field by itself.
+    pub(super) fn start_runs<'a>(
+        &'a mut self,
+        runs: &'a [Range<u64>],
+    ) -> impl Iterator<Item = FieldRuns<'a>> {
         let from = self.next_number;
+        self.next_number = runs.last().map_or(from, |run| run.end);
+        self.fields
+            .iter_mut()
+            .map(move |field| FieldRuns { field, from, runs })
+    }
+
+    /// Returns how many rows of runs are there, once all fields were read.
+    pub(super) fn outcome(&self, runs: &[Range<u64>]) -> (usize, Result<(), String>) {
         let wanted: u64 = runs.iter().map(|run| run.end - run.start).sum();
         let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let is_small = wanted < RECORDS_SHARED_MIN;
-        let threads = if is_small {
-            1
-        } else {
-            threads.min(self.fields.len())
-        };
-        if threads <= 1 {
-            self.fields
-                .iter_mut()
-                .for_each(|field| field.read_runs(from, runs));
-        } else {
-            let fields = Mutex::new(self.fields.iter_mut());
-            let take = || fields.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let work = || {
-                while let Some(field) = take() {
-                    field.read_runs(from, runs);
-                }
-            };
-            thread::scope(|scope| {
-                for _ in 1..threads {
-                    scope.spawn(work);
-                }
-                work();
-            });
-        }
-        self.next_number = runs.last().map_or(from, |run| run.end);
         let counts = self.fields.iter().map(|field| field.texts.count());
         let count = counts.min().unwrap_or_default();
         let failed = self.fields.iter().find_map(|field| field.failed.clone());
@@ -203,6 +191,13 @@ impl Columns {
             out.extend_from_slice(&self.tail);
             note(start..out.len());
         }
+    }
+}
+
+impl FieldRuns<'_> {
+    /// Reads the values; what fails is kept with the field.
+    pub(super) fn read(self) {
+        self.field.read_runs(self.from, self.runs);
     }
 }
 

@@ -1,15 +1,34 @@
 //! Finds records of a Parquet file again: all fields of them, and nothing of what lies between.
 
 use std::io;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use crate::record::RecordBlock;
 use crate::source::file::container::NumberFinder;
+use crate::source::file::container::parquet::columns::FieldRuns;
 use crate::source::file::container::parquet::source::{ParquetFile, Rows, push_records};
+
+/// Bytes of row groups, unpacked, that are read side by side.
+const GROUPS_BYTES: u64 = 16 * 1024 * 1024;
+/// Row groups that are, whatever they say of their size.
+const GROUPS_MAX: usize = 16;
+/// Fewer records are read faster by one thread.
+const RECORDS_SHARED_MIN: usize = 64;
 
 /// Reads records of one Parquet file again, by their numbers.
 pub(super) struct ParquetFinder<'a> {
     file: &'a ParquetFile,
+    /// A row group of which there may be more.
     rows: Option<Rows>,
+}
+
+/// Records of one row group.
+struct Share<'n> {
+    rows: Rows,
+    numbers: &'n [u64],
+    runs: Vec<Range<u64>>,
 }
 
 impl<'a> ParquetFinder<'a> {
@@ -17,13 +36,58 @@ impl<'a> ParquetFinder<'a> {
         Self { file, rows: None }
     }
 
-    /// Adds those of `numbers` that one row group has, up to a batch; returns how many are dealt
-    /// with.
+    /// Adds those of `numbers` that some row groups have, up to a batch of the last; returns how
+    /// many are dealt with.
     fn add_batch(&mut self, numbers: &[u64], block: &mut RecordBlock) -> Result<usize, String> {
+        let mut shares = self.shares(numbers)?;
+        self.read(&mut shares);
+        let mut done = 0;
+        for share in &mut shares {
+            let columns = &share.rows.columns;
+            let (count, read) = columns.outcome(&share.runs);
+            push_records(columns, (count, share.numbers.iter().copied()), block);
+            share.rows.adapt();
+            done += count;
+            if read.is_err() {
+                return Ok(done);
+            }
+        }
+        self.rows = shares.pop().map(|share| share.rows);
+        Ok(done)
+    }
+
+    /// Opens the row groups of the first numbers, as many as may be read side by side.
+    fn shares<'n>(&mut self, numbers: &'n [u64]) -> Result<Vec<Share<'n>>, String> {
+        let (mut rest, mut bytes) = (numbers, 0);
+        let mut shares = Vec::new();
+        while let Some(&first) = rest.first() {
+            let group_bytes = self.file.group_bytes(first);
+            bytes = group_bytes.saturating_add(bytes);
+            if !shares.is_empty() && (bytes > GROUPS_BYTES || shares.len() == GROUPS_MAX) {
+                break;
+            }
+            // What is wrong with one behind the first is met again when that is the first.
+            let share = match self.share(rest) {
+                Err(_) if !shares.is_empty() => break,
+                share => share?,
+            };
+            let of_group = rest.partition_point(|&number| number < share.rows.columns.end_number());
+            let is_whole = share.numbers.len() == of_group;
+            rest = rest.get(of_group..).unwrap_or_default();
+            shares.push(share);
+            if !is_whole {
+                break;
+            }
+        }
+        Ok(shares)
+    }
+
+    /// Opens the row group of the first number.
+    fn share<'n>(&mut self, numbers: &'n [u64]) -> Result<Share<'n>, String> {
         let first = numbers.first().copied().unwrap_or_default();
         let has_first =
             |rows: &Rows| (rows.columns.next_number()..rows.columns.end_number()).contains(&first);
-        let mut rows = match self.rows.take().filter(has_first) {
+        let rows = match self.rows.take().filter(has_first) {
             Some(rows) => rows,
             None => self.file.rows_with(first)?,
         };
@@ -33,16 +97,38 @@ impl<'a> ParquetFinder<'a> {
             .get(..batch.partition_point(|&number| number < end))
             .unwrap_or_default();
         let runs = batch.chunk_by(|left, right| right - left == 1);
-        let runs: Vec<_> = runs
-            .filter_map(|run| Some(*run.first()?..run.last()? + 1))
-            .collect();
-        let (count, read) = rows.columns.read_runs(&runs, self.file.threads);
-        push_records(&rows.columns, (count, batch.iter().copied()), block);
-        rows.adapt();
-        if read.is_ok() {
-            self.rows = Some(rows);
+        let runs = runs.filter_map(|run| Some(*run.first()?..run.last()? + 1));
+        Ok(Share {
+            runs: runs.collect(),
+            rows,
+            numbers: batch,
+        })
+    }
+
+    /// Reads every field of every row group, on all threads.
+    fn read(&self, shares: &mut [Share<'_>]) {
+        let count: usize = shares.iter().map(|share| share.numbers.len()).sum();
+        let is_small = count < RECORDS_SHARED_MIN;
+        let threads = if is_small { 1 } else { self.file.threads };
+        let fields = shares.iter_mut();
+        let fields = fields.flat_map(|share| share.rows.columns.start_runs(&share.runs));
+        if threads <= 1 {
+            fields.for_each(FieldRuns::read);
+            return;
         }
-        Ok(count)
+        let fields = Mutex::new(fields);
+        let take = || fields.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work = || {
+            while let Some(field) = take() {
+                field.read();
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
     }
 }
 

@@ -125,11 +125,24 @@ impl ParquetFile {
         self.pass.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the row group that has the record `number`.
+    fn group_with(&self, number: u64) -> usize {
+        self.groups
+            .partition_point(|group| group.end_number <= number)
+    }
+
+    /// Returns about how many bytes all of the row group has that has the record `number`.
+    pub(super) fn group_bytes(&self, number: u64) -> u64 {
+        let reader = self.reader.as_ref();
+        let groups = reader.map_or(&[][..], |reader| reader.metadata().row_groups());
+        let group = groups.get(self.group_with(number));
+        let bytes = group.map_or(0, RowGroupMetaData::total_byte_size);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
     /// Starts to read all fields of the row group that has the record `number`.
     pub(super) fn rows_with(&self, number: u64) -> Result<Rows, String> {
-        let group = self
-            .groups
-            .partition_point(|group| group.end_number <= number);
+        let group = self.group_with(number);
         let place = self.groups.get(group).ok_or("there is no such record")?;
         let uses = vec![FieldUse::Values; self.uses.len()];
         self.rows(group, place.first_number..place.end_number, &uses)
