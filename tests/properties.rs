@@ -401,3 +401,41 @@ fn spilling_changes_nothing() {
     let groups = counts.values().filter(|count| **count > 1).count();
     assert_eq!(report["summary"]["groups"], groups);
 }
+
+/// Copies by the thousand, in a plain file and in one that is read forwards only, and one dedup
+/// key with more records than a thread takes at once.
+#[test]
+fn many_groups_are_the_same_built_by_one_thread_and_by_several() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |first: u64| {
+        let mut text = String::new();
+        for number in first..first + 24_000 {
+            let (id, pad) = match number % 3 {
+                0 => (1, "p".repeat(100)),
+                _ => (number % 9_000, String::new()),
+            };
+            writeln!(text, r#"{{"charge_id":{id},"n":{number},"pad":"{pad}"}}"#).unwrap();
+        }
+        text
+    };
+    fs::write(folder.path().join("0.log"), text(0)).unwrap();
+    let mut packed = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(text(24_000).as_bytes()).unwrap();
+    fs::write(folder.path().join("1.log.gz"), packed.finish().unwrap()).unwrap();
+    let files = ["0.log", "1.log.gz"];
+    let one = scan(folder.path(), files, &["--threads", "1"]).unwrap();
+    let report: Value = serde_json::from_str(&one).unwrap();
+    assert_eq!(report["summary"]["largest_group"], 16_000 + 6);
+    assert_eq!(report["summary"]["extra_records"], 48_000 - 6_000);
+    for options in [
+        ["--threads", "2"],
+        ["--threads", "5"],
+        ["--memory", "16MiB"],
+    ] {
+        let again = scan(folder.path(), files, &options).unwrap();
+        assert!(
+            without_header(&again) == without_header(&one),
+            "{options:?}"
+        );
+    }
+}

@@ -59,9 +59,19 @@ impl<C: RunCursor> RunMerge<C> {
     /// Moves to the next item of all runs and returns the cursor that is at it.
     pub(super) fn next(&mut self) -> io::Result<Option<&C>> {
         if !std::mem::take(&mut self.at_start) {
-            advance_first(&mut self.cursors, &self.file)?;
+            self.advance()?;
         }
-        Ok(self.cursors.peek().map(Box::as_ref))
+        Ok(self.first())
+    }
+
+    /// Returns the cursor that is at the item at hand, at the start the first.
+    pub(super) fn first(&self) -> Option<&C> {
+        self.cursors.peek().map(Box::as_ref)
+    }
+
+    /// Moves to the item behind the one at hand.
+    pub(super) fn advance(&mut self) -> io::Result<()> {
+        advance_first(&mut self.cursors, &self.file)
     }
 }
 

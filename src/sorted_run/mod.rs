@@ -5,10 +5,12 @@ pub mod encoding;
 pub mod fixed;
 mod merge;
 pub mod sort_key;
+pub mod sorted_blobs;
 pub mod spill_file;
 
-pub use blob::{BlobSorter, SortedBlobs};
+pub use blob::BlobSorter;
 pub use fixed::{FixedRecord, FixedSorter, SortedFixed};
+pub use sorted_blobs::{BlobList, SortedBlobs};
 pub use spill_file::{Run, RunReader, RunWriter, SpillError, SpillFile};
 
 /// Returns a length as it is stored; no length exceeds 64 bits.

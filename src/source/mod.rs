@@ -144,12 +144,18 @@ pub trait RecordSource: Send + Sync {
         None
     }
 
+    /// Returns whether several readers may read the same split again side by side, each as fast as
+    /// one alone would: true of what is read by its place.
+    fn can_revisit_at_once(&self) -> bool {
+        false
+    }
+
     /// Opens a split again for the second pass.
     fn revisit(&self, split: SplitId) -> Result<Box<dyn RecordRevisitor + '_>, ReadError>;
 }
 
 /// Reads single records of one split again.
-pub trait RecordRevisitor {
+pub trait RecordRevisitor: Send {
     /// Reads some of `positions`, which ascend over all calls, and puts those that are still
     /// there into `block`, in order. Returns how many positions are dealt with, at least one;
     /// the caller comes again with the rest.

@@ -88,7 +88,7 @@ fn push_mark(
 pub(super) struct Conclusion<'a> {
     pub(super) diagnoses: &'a Diagnoses,
     pub(super) marks: SortedBlobs,
-    pub(super) spool: Option<&'a File>,
+    pub(super) spools: &'a [Option<File>],
     pub(super) totals: Totals,
     pub(super) sorter: BlobSorter,
     encoder: Encoder,
@@ -111,17 +111,17 @@ impl<'a> Conclusion<'a> {
         plan: &AuditPlan,
         spill_dir: &Path,
         diagnosed: (&'a Diagnoses, SortedBlobs),
-        spool: Option<&'a File>,
+        spools: &'a [Option<File>],
     ) -> Self {
         let (diagnoses, marks) = diagnosed;
         Self {
             diagnoses,
             marks,
-            spool,
+            spools,
             totals: Totals::new(spill_dir, plan.memory_share(16), diagnoses.episodes()),
             sorter: BlobSorter::new(spill_dir, plan.memory_share(8)),
             encoder: Encoder::default(),
-            verdict_spool: OccurrenceSpool::new(spill_dir, false),
+            verdict_spool: OccurrenceSpool::new(spill_dir, 0, false),
             standings: Standings::default(),
             new: NewFindings::default(),
             counts_new: plan.remembers,
@@ -148,7 +148,7 @@ impl<'a> Conclusion<'a> {
         let new_before = self.new.extra_records;
         let mut majority = MajorityDiagnosis::default();
         let mut verdicts = VerdictSpool::default();
-        let mut details = walk_details(&gathered.records, self.spool);
+        let mut details = walk_details(&gathered.records, self.spools);
         let original = details.next().transpose()?.unwrap_or_default();
         for (detail, number) in details.zip(0..) {
             let detail = detail?;

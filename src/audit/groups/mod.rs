@@ -12,14 +12,13 @@ pub(super) mod totals;
 mod undiagnosed;
 mod verdicts;
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::audit::AuditError;
 use crate::audit::groups::conclude::{ConcludedGroup, Conclusion};
 use crate::audit::groups::group_builder::{Doubts, GatheredGroup};
-use crate::audit::groups::spool::SpooledList;
+use crate::audit::groups::spool::{SpoolFiles, SpooledList};
 use crate::audit::groups::standing::Standings;
 use crate::audit::groups::totals::Totals;
 use crate::audit::groups::verdicts::Verdicts;
@@ -79,10 +78,10 @@ pub(super) fn build(
     (spill_dir, known): (&Path, &[&dyn KnownGroups]),
 ) -> Result<Concluded, AuditError> {
     let gathered = gather::gather(plan, (found, gone), spill_dir)?;
-    let spool = gathered.spool.into_file();
+    let spools = gathered.spools;
     let marks = BlobSorter::new(spill_dir, plan.memory_share(8));
     let (diagnoses, marks) = conclude::diagnose(gathered.pairs, context, marks)?;
-    let mut conclusion = Conclusion::new(plan, spill_dir, (&diagnoses, marks), spool.as_deref());
+    let mut conclusion = Conclusion::new(plan, spill_dir, (&diagnoses, marks), &spools);
     conclusion.standings = Standings::new(known, &plan.expected).with_past(plan.remembers);
     conclusion.take_all(gathered.groups)?;
     let Conclusion {
@@ -98,8 +97,8 @@ pub(super) fn build(
     totals.complete_episodes(&mut episodes);
     let groups = SortedGroups {
         groups: sorter.finish()?,
-        spool,
-        verdict_spool: verdict_spool.into_file(),
+        spools,
+        verdict_spools: verdict_spool.into_files(),
         paths: plan
             .dedup_key
             .fields
@@ -122,8 +121,8 @@ pub(super) fn build(
 /// Groups in report order, to be walked once.
 pub struct SortedGroups {
     groups: SortedBlobs,
-    spool: Option<Arc<File>>,
-    verdict_spool: Option<Arc<File>>,
+    spools: SpoolFiles,
+    verdict_spools: SpoolFiles,
     paths: Vec<String>,
     shows_values: bool,
     shows_amounts: bool,
@@ -175,10 +174,10 @@ impl SortedGroups {
                 records: gathered.records,
                 verdicts: Verdicts {
                     spooled: concluded.verdicts,
-                    file: self.verdict_spool.clone(),
+                    files: self.verdict_spools.clone(),
                     texts,
                 },
-                file: self.spool.clone(),
+                files: self.spools.clone(),
                 shows_values: self.shows_values,
                 shows_amounts: self.shows_amounts,
             }),

@@ -31,6 +31,8 @@ pub(super) enum Spooled {
     Inline(#[serde(with = "encoding::byte_string")] Vec<u8>),
     /// In the spool file.
     InFile {
+        /// Number of the spool.
+        spool: u32,
         /// Where they begin.
         start: u64,
         /// Their length in bytes.
@@ -38,8 +40,12 @@ pub(super) enum Spooled {
     },
 }
 
+/// The files of all spools, by number.
+pub(super) type SpoolFiles = Arc<[Option<File>]>;
+
 /// A temporary file for the occurrences of large groups.
 pub(super) struct OccurrenceSpool {
+    number: u32,
     file: Option<File>,
     dir: std::path::PathBuf,
     end: u64,
@@ -47,8 +53,9 @@ pub(super) struct OccurrenceSpool {
 }
 
 impl OccurrenceSpool {
-    pub(super) fn new(dir: &Path, with_values: bool) -> Self {
+    pub(super) fn new(dir: &Path, number: u32, with_values: bool) -> Self {
         Self {
+            number,
             file: None,
             dir: dir.to_owned(),
             end: 0,
@@ -69,8 +76,22 @@ impl OccurrenceSpool {
     }
 
     /// Returns the file for reading, once all groups are finished.
-    pub(super) fn into_file(self) -> Option<Arc<File>> {
-        self.file.map(Arc::new)
+    pub(super) fn into_file(self) -> Option<File> {
+        self.file
+    }
+
+    /// Returns the file for reading, where this is the only spool.
+    pub(super) fn into_files(self) -> SpoolFiles {
+        Arc::new([self.file])
+    }
+
+    /// Returns what was appended, so many bytes from `start` on.
+    pub(super) fn spooled(&self, start: u64, length: u64) -> Spooled {
+        Spooled::InFile {
+            spool: self.number,
+            start,
+            length,
+        }
     }
 }
 
@@ -110,10 +131,7 @@ impl SpooledRecord {
             return Ok(Spooled::Inline(self.buffer));
         };
         self.flush(spool)?;
-        Ok(Spooled::InFile {
-            start,
-            length: self.length,
-        })
+        Ok(spool.spooled(start, self.length))
     }
 }
 
@@ -132,26 +150,33 @@ pub(super) fn push_item<T: Serialize>(buffer: &mut Vec<u8>, item: &T) {
 /// Walks the details of a group's occurrences, the original first.
 pub(super) fn walk_details<'a>(
     records: &'a Spooled,
-    file: Option<&'a File>,
+    files: &'a [Option<File>],
 ) -> impl Iterator<Item = io::Result<Detail>> + 'a {
-    walk_items(records, file)
+    walk_items(records, files)
 }
 
 /// Walks items that stand one behind the other, each behind its length.
 pub(super) fn walk_items<'a, T: DeserializeOwned + 'a>(
     items: &'a Spooled,
-    file: Option<&'a File>,
+    files: &'a [Option<File>],
 ) -> impl Iterator<Item = io::Result<T>> + 'a {
-    let mut reader: Box<dyn Read + 'a> = match (items, file) {
-        (Spooled::Inline(bytes), _) => Box::new(bytes.as_slice()),
-        (Spooled::InFile { start, length }, Some(file)) => {
-            let reader = ReadAt {
-                file,
-                position: *start,
-            };
-            Box::new(BufReader::with_capacity(1 << 16, reader).take(*length))
+    let mut reader: Box<dyn Read + 'a> = match items {
+        Spooled::Inline(bytes) => Box::new(bytes.as_slice()),
+        Spooled::InFile {
+            spool,
+            start,
+            length,
+        } => {
+            let place = usize::try_from(*spool).unwrap_or(usize::MAX);
+            match files.get(place) {
+                Some(Some(file)) => {
+                    let position = *start;
+                    let reader = BufReader::with_capacity(1 << 16, ReadAt { file, position });
+                    Box::new(reader.take(*length))
+                }
+                Some(None) | None => Box::new(io::empty()),
+            }
         }
-        (Spooled::InFile { .. }, None) => Box::new(io::empty()),
     };
     std::iter::from_fn(move || read_item(&mut reader).transpose())
 }
@@ -161,7 +186,7 @@ pub(super) struct SpooledList {
     pub(super) records: Spooled,
     pub(super) verdicts: Verdicts,
     pub(super) balance: ReversalBalance,
-    pub(super) file: Option<Arc<File>>,
+    pub(super) files: SpoolFiles,
     pub(super) shows_values: bool,
     pub(super) shows_amounts: bool,
 }
@@ -169,7 +194,7 @@ pub(super) struct SpooledList {
 impl OccurrenceList for SpooledList {
     fn walk(&self) -> Box<dyn Iterator<Item = io::Result<ReportedRecord>> + '_> {
         let verdicts = std::iter::once(Ok(None)).chain(self.verdicts.walk().map(|of| of.map(Some)));
-        let details = walk_details(&self.records, self.file.as_deref());
+        let details = walk_details(&self.records, &self.files);
         let mut balance = self.balance.clone();
         Box::new((1_u64..).zip(details).zip(verdicts).map(
             move |((occurrence, detail), verdict)| {

@@ -149,7 +149,7 @@ proptest! {
             let group: ConcludedGroup = postcard::from_bytes(payload).unwrap();
             let verdicts = Verdicts {
                 spooled: group.verdicts,
-                file: None,
+                files: Arc::new([]),
                 texts: Arc::default(),
             };
             let diagnosed = verdicts.walk().map(Result::unwrap).count();

@@ -1,12 +1,12 @@
 //! What the diagnosis says of the extra records of one group, in stretches of the same words.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::audit::groups::spool::{OccurrenceSpool, Spooled, push_item, walk_items};
+use crate::audit::groups::spool::{OccurrenceSpool, SpoolFiles, Spooled};
+use crate::audit::groups::spool::{push_item, walk_items};
 use crate::finding::Cause;
 use crate::finding::Confidence;
 use crate::finding::EvidenceTexts;
@@ -107,10 +107,7 @@ impl VerdictSpool {
     ) -> io::Result<Spooled> {
         if let Some(start) = self.start {
             self.flush(spool)?;
-            return Ok(Spooled::InFile {
-                start,
-                length: self.length,
-            });
+            return Ok(spool.spooled(start, self.length));
         }
         for run in &mut self.runs {
             if run.texts.as_ref() == Some(texts) {
@@ -125,7 +122,7 @@ impl VerdictSpool {
 /// The verdicts of a group, read back for the report.
 pub(super) struct Verdicts {
     pub(super) spooled: Spooled,
-    pub(super) file: Option<Arc<File>>,
+    pub(super) files: SpoolFiles,
     /// What the group has.
     pub(super) texts: Arc<EvidenceTexts>,
 }
@@ -133,7 +130,7 @@ pub(super) struct Verdicts {
 impl Verdicts {
     /// Walks the verdicts on the extra records, one by one.
     pub(super) fn walk(&self) -> impl Iterator<Item = io::Result<Verdict>> + '_ {
-        let mut runs = walk_items::<VerdictRun>(&self.spooled, self.file.as_deref());
+        let mut runs = walk_items::<VerdictRun>(&self.spooled, &self.files);
         let mut current: Option<(Verdict, u64)> = None;
         std::iter::from_fn(move || {
             if let Some((verdict, left)) = &mut current
@@ -180,7 +177,7 @@ mod tests {
 
     fn walked(all: &[String], group: &str) -> (Spooled, Vec<String>) {
         let dir = tempfile::tempdir().unwrap();
-        let mut spool = OccurrenceSpool::new(dir.path(), false);
+        let mut spool = OccurrenceSpool::new(dir.path(), 0, false);
         let mut verdicts = VerdictSpool::default();
         for text in all {
             let verdict = Verdict {
@@ -194,7 +191,7 @@ mod tests {
         let spooled = verdicts.finish(&texts(group), &mut spool).unwrap();
         let verdicts = Verdicts {
             spooled: spooled.clone(),
-            file: spool.into_file(),
+            files: spool.into_files(),
             texts: Arc::new(texts(group)),
         };
         let text = |verdict: io::Result<Verdict>| {

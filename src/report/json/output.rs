@@ -71,6 +71,9 @@ impl<W: Write> JsonOutput<W> {
     pub(in crate::report) fn value<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
         self.scratch.clear();
         serde_json::to_writer(&mut self.scratch, value)?;
+        if is_printable(&self.scratch) {
+            return self.output.write_all(&self.scratch);
+        }
         let text = str::from_utf8(&self.scratch).map_err(io::Error::other)?;
         write_guarded(&mut self.output, text)
     }
@@ -125,6 +128,13 @@ fn write_guarded(output: &mut impl Write, text: &str) -> io::Result<()> {
         rest = chars.as_str();
     }
     output.write_all(rest.as_bytes())
+}
+
+/// Returns whether all is printable ASCII, as nearly everything is.
+fn is_printable(bytes: &[u8]) -> bool {
+    // Without an early end the loop is one of whole vectors.
+    let is_other = |found, byte: &u8| found | !(b' '..=b'~').contains(byte);
+    !bytes.iter().fold(false, is_other)
 }
 
 fn is_unsafe(character: char) -> bool {

@@ -39,7 +39,7 @@ pub(crate) trait Container: Send + Sync {
 }
 
 /// Finds records by their numbers.
-pub(crate) trait NumberFinder {
+pub(crate) trait NumberFinder: Send {
     /// Adds the first of `numbers`, which ascend over all calls, and as many of the others as are
     /// at hand; returns how many are dealt with, at least one.
     fn add(&mut self, numbers: &[u64], block: &mut RecordBlock) -> io::Result<usize>;

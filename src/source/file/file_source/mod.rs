@@ -351,6 +351,10 @@ impl RecordSource for FileSource {
         })]
     }
 
+    fn can_revisit_at_once(&self) -> bool {
+        self.compression == Compression::Plain && self.resumed.is_none()
+    }
+
     fn revisit(&self, split: SplitId) -> Result<Box<dyn RecordRevisitor + '_>, ReadError> {
         if split != self.split {
             let what = format!("`{}` was asked for a split of another source", self.name);

@@ -1,5 +1,6 @@
 //! Records in order → groups, and the pairs that the diagnosis looks at.
 
+use std::fs::File;
 use std::path::Path;
 
 use crate::audit::AuditError;
@@ -11,28 +12,21 @@ use crate::audit::plan::AuditPlan;
 use crate::audit::revisit::SetAside;
 use crate::diagnosis::PairFacts;
 use crate::index::Seen;
+use crate::sorted_run::BlobList;
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
 use crate::sorted_run::encoding::Encoder;
 use crate::sorted_run::sort_key;
+use crate::sorted_run::sorted_blobs::Item;
 
-/// All groups, numbered from 0, and the pairs of their extra records.
-pub(super) struct Gathered {
-    /// Groups by number.
-    pub(super) groups: SortedBlobs,
-    /// Pairs by topic, partition and offset of the extra record.
-    pub(super) pairs: SortedBlobs,
-    pub(super) spool: OccurrenceSpool,
-}
-
-/// Builds groups from records that come in the order of their sort keys.
-struct Gathering<'a> {
+/// Builds groups from records that come in the order of their sort keys, batch by batch.
+pub(super) struct Gathering<'a> {
     plan: &'a AuditPlan,
     spool: OccurrenceSpool,
     groups: BlobSorter,
     pairs: BlobSorter,
     encoder: Encoder,
-    group_count: u64,
+    next_group: u64,
     current: Option<GroupBuilder>,
     /// Pairs of the current group while it is not known to be one to report.
     held: Vec<PairFacts>,
@@ -48,39 +42,11 @@ struct Gathering<'a> {
     last: Option<Detail>,
 }
 
-/// Turns records, found and gone, into groups and pairs.
-pub(super) fn gather(
-    plan: &AuditPlan,
-    (mut found, gone): (SortedBlobs, SortedBlobs),
-    spill_dir: &Path,
-) -> Result<Gathered, AuditError> {
-    let mut gathering = Gathering {
-        plan,
-        spool: OccurrenceSpool::new(spill_dir, plan.show_values),
-        groups: BlobSorter::new(spill_dir, plan.memory_share(8)),
-        pairs: BlobSorter::new(spill_dir, plan.memory_share(8)),
-        encoder: Encoder::default(),
-        group_count: 0,
-        current: None,
-        held: Vec::new(),
-        fingerprint: [0; 2],
-        canonical_key: None,
-        parts: 0,
-        early: Reversals::default(),
-        gone: GoneRecords::new(gone)?,
-        last: None,
-    };
-    while let Some((sort_key, payload)) = found.next()? {
-        let fingerprint = read_fingerprint(sort_key);
-        gathering.take(fingerprint, postcard::from_bytes(payload)?)?;
-    }
-    gathering.finish_fingerprint()?;
-    gathering.take_gone_until(None)?;
-    Ok(Gathered {
-        groups: gathering.groups.finish()?,
-        pairs: gathering.pairs.finish()?,
-        spool: gathering.spool,
-    })
+/// Groups by number, and pairs by topic, partition and offset of the extra record.
+pub(super) struct Built {
+    pub(super) groups: SortedBlobs,
+    pub(super) pairs: SortedBlobs,
+    pub(super) spool: Option<File>,
 }
 
 /// Records that could not be read again, one at a time.
@@ -124,7 +90,7 @@ impl GoneRecords {
     }
 }
 
-fn read_fingerprint(sort_key: &[u8]) -> [u64; 2] {
+pub(super) fn read_fingerprint(sort_key: &[u8]) -> [u64; 2] {
     let half = |start: usize| {
         let bytes = sort_key.get(start..start + 8);
         let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
@@ -133,8 +99,62 @@ fn read_fingerprint(sort_key: &[u8]) -> [u64; 2] {
     [half(0), half(8)]
 }
 
-impl Gathering<'_> {
-    fn take(&mut self, fingerprint: [u64; 2], found: SetAside) -> Result<(), AuditError> {
+impl<'a> Gathering<'a> {
+    /// Returns one that has seen no record, the one of so many with this number.
+    pub(super) fn new(
+        plan: &'a AuditPlan,
+        spill_dir: &Path,
+        (number, count): (u32, usize),
+    ) -> Result<Self, AuditError> {
+        let sorter = || BlobSorter::new(spill_dir, plan.memory_share(8) / count);
+        Ok(Self {
+            plan,
+            spool: OccurrenceSpool::new(spill_dir, number, plan.show_values),
+            groups: sorter(),
+            pairs: sorter(),
+            encoder: Encoder::default(),
+            next_group: 0,
+            current: None,
+            held: Vec::new(),
+            fingerprint: [0; 2],
+            canonical_key: None,
+            parts: 0,
+            early: Reversals::default(),
+            gone: GoneRecords::new(BlobList::default().into_sorted())?,
+            last: None,
+        })
+    }
+
+    /// Begins with records of other fingerprints than all before; their groups have numbers from
+    /// `first_group` on.
+    pub(super) fn begin(&mut self, first_group: u64, gone: SortedBlobs) -> Result<(), AuditError> {
+        self.next_group = first_group;
+        self.fingerprint = [0; 2];
+        self.gone = GoneRecords::new(gone)?;
+        Ok(())
+    }
+
+    /// Takes the next record by its sort key and payload.
+    pub(super) fn take(&mut self, (sort_key, payload): Item<'_>) -> Result<(), AuditError> {
+        self.take_record(read_fingerprint(sort_key), postcard::from_bytes(payload)?)
+    }
+
+    /// Ends the groups of all fingerprints taken.
+    pub(super) fn end(&mut self) -> Result<(), AuditError> {
+        self.finish_fingerprint()?;
+        self.take_gone_until(None)
+    }
+
+    /// Returns all groups and pairs.
+    pub(super) fn finish(self) -> Result<Built, AuditError> {
+        Ok(Built {
+            groups: self.groups.finish()?,
+            pairs: self.pairs.finish()?,
+            spool: self.spool.into_file(),
+        })
+    }
+
+    fn take_record(&mut self, fingerprint: [u64; 2], found: SetAside) -> Result<(), AuditError> {
         if fingerprint != self.fingerprint {
             self.finish_fingerprint()?;
             self.take_gone_until(Some(fingerprint))?;
@@ -203,7 +223,7 @@ impl Gathering<'_> {
             self.current = Some(group);
             return Ok(());
         };
-        let pair = group.add(detail, self.group_count, &mut self.spool)?;
+        let pair = group.add(detail, self.next_group, &mut self.spool)?;
         self.held.push(pair);
         if group.is_duplicate() {
             self.push_held()?;
@@ -255,10 +275,10 @@ impl Gathering<'_> {
             part: self.parts,
         };
         let gathered = group.finish(identity, &mut self.spool)?;
-        let number = self.group_count.to_be_bytes();
+        let number = self.next_group.to_be_bytes();
         let encoded = self.encoder.encode(&gathered)?;
         self.groups.push(&number, encoded)?;
-        self.group_count += 1;
+        self.next_group += 1;
         Ok(())
     }
 
