@@ -1,5 +1,7 @@
 //! A sample of the records, field by field, to propose what identifies them.
 
+mod spread;
+
 use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -11,6 +13,7 @@ use crate::audit::placement::remap::Remapper;
 use crate::audit::plan::AuditPlan;
 use crate::audit::progress::AuditProgress;
 use crate::audit::statement::places::record_place;
+use crate::audit::survey::spread::{Budget, Quotas};
 use crate::decode;
 use crate::decode::FieldReader;
 use crate::finding::suggestion::Suggestion;
@@ -28,8 +31,8 @@ use crate::suggest::{Sample, SampledRecord, SampledValue};
 /// Bytes of memory that a field of a record takes at most, with what is made of it.
 const CELL_BYTES: u64 = 96;
 
-/// Looks at the first records of each source, or at all, and says which fields look like
-/// identities. A sample that fills the memory ends early, and is not whole.
+/// Looks at a sample that is spread over files and partitions, or at all, and says which fields
+/// look like identities. A sample that fills the memory ends early, and is not whole.
 pub fn survey(
     plan: &AuditPlan,
     sources: &[Box<dyn RecordSource>],
@@ -38,8 +41,16 @@ pub fn survey(
 ) -> Result<Suggestion, AuditError> {
     let mut surveyor = Surveyor::new(plan);
     let mut is_whole = true;
-    for source in sources {
-        is_whole &= surveyor.read(source.as_ref(), sample_max, progress)?;
+    let mut budget = Budget::new(sources, sample_max);
+    let spread = budget.order(sources.len());
+    for source in spread.iter().filter_map(|place| sources.get(*place)) {
+        let Some(quotas) = budget.next(source.as_ref()) else {
+            is_whole = false;
+            break;
+        };
+        let before = surveyor.taken;
+        is_whole &= surveyor.read(source.as_ref(), quotas, progress)?;
+        budget.spend(surveyor.taken - before);
     }
     let is_stopped = stop.is_stopped();
     let undecodable = surveyor.undecodable;
@@ -65,6 +76,8 @@ struct Surveyor<'a> {
     filter: Option<(Filter, FieldReader)>,
     unjudged: Unjudged,
     partitions: HashMap<TopicPartition, u32>,
+    /// Records in the sample.
+    taken: u64,
 }
 
 impl<'a> Surveyor<'a> {
@@ -81,20 +94,21 @@ impl<'a> Surveyor<'a> {
             filter,
             unjudged: Unjudged::default(),
             partitions: HashMap::new(),
+            taken: 0,
         }
     }
 
-    /// Reads the first records of a source; returns whether that was all of it.
+    /// Reads what is wanted of a source; returns whether that was all of it.
     fn read(
         &mut self,
         source: &dyn RecordSource,
-        sample_max: Option<u64>,
+        mut quotas: Quotas,
         progress: &AuditProgress,
     ) -> Result<bool, AuditError> {
         let mut payloads = self.plan.payload_reader(&[Part::Key, Part::Value]);
         let mut remapper = Remapper::new(self.plan);
         let mut block = RecordBlock::default();
-        let mut taken = 0;
+        let mut is_whole = true;
         while source.next_block(&mut block)? {
             if let Some(payloads) = &mut payloads {
                 payloads.apply(&mut block);
@@ -102,13 +116,20 @@ impl<'a> Surveyor<'a> {
             remapper.apply(&mut block);
             progress.add_read(&block);
             for view in block.views() {
-                if sample_max.is_some_and(|max| taken >= max) || self.is_full() {
+                if self.is_full() {
                     return Ok(false);
                 }
-                taken += u64::from(self.look(view, taken));
+                if !quotas.wants(block.split) {
+                    is_whole = false;
+                    if !quotas.pass_over() {
+                        return Ok(false);
+                    }
+                } else if self.look(view) {
+                    quotas.take(block.split);
+                }
             }
         }
-        Ok(true)
+        Ok(is_whole)
     }
 
     /// Returns whether memory holds no more.
@@ -117,7 +138,7 @@ impl<'a> Surveyor<'a> {
     }
 
     /// Takes a record into the sample; returns whether it belongs there.
-    fn look(&mut self, view: RecordView<'_>, number: u64) -> bool {
+    fn look(&mut self, view: RecordView<'_>) -> bool {
         if range::place(&self.plan.range, view) != RangePlace::Inside || !self.matches(view) {
             return false;
         }
@@ -129,8 +150,9 @@ impl<'a> Surveyor<'a> {
             self.undecodable += u64::from(!is_tombstone);
             return false;
         }
-        let record = self.record(view, number);
+        let record = self.record(view);
         self.sample.begin_record(record);
+        self.taken += 1;
         let sample = &mut self.sample;
         let mut scratch = Vec::new();
         decode::leaf_fields(view, &mut |path, value| {
@@ -158,7 +180,7 @@ impl<'a> Surveyor<'a> {
         judgement == Judgement::Matches
     }
 
-    fn record(&mut self, view: RecordView<'_>, number: u64) -> SampledRecord {
+    fn record(&mut self, view: RecordView<'_>) -> SampledRecord {
         let part = |payload: Payload<'_>| payload.bytes().map_or(0, xxh3_64);
         let known = view
             .topic_partition()
@@ -167,7 +189,7 @@ impl<'a> Surveyor<'a> {
             let next = u32::try_from(self.partitions.len()).unwrap_or(u32::MAX);
             *self.partitions.entry(place.clone()).or_insert(next)
         });
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        let number = i64::try_from(self.taken).unwrap_or(i64::MAX);
         SampledRecord {
             payload: part(view.key()).rotate_left(1) ^ part(view.value()),
             timestamp_millis: view.timestamp().map(|timestamp| timestamp.millis),

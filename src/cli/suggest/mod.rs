@@ -23,7 +23,7 @@ pub struct SuggestFlags {
     /// Look only at records that match, as CEL like `scan --where`
     #[arg(long = "where", value_name = "EXPR", help_heading = "Sample")]
     pub filter: Option<String>,
-    /// Records of each source that are looked at, its first ones; 0 for all
+    /// Records that are looked at, the first ones of each file and partition; 0 for all
     #[arg(
         long,
         value_name = "N",
@@ -49,7 +49,7 @@ pub fn resolve(
 ) -> Result<SuggestCommand, UsageError> {
     if flags.sources.dry_run {
         return Err(UsageError::new("`suggest` has no dry run")
-            .hint("it reads a sample only: --sample N says how much of each source"));
+            .hint("it reads a sample only: --sample N says how much"));
     }
     let scan_words = scan_words(&context.command_line);
     let mut scan = plain_scan()?;

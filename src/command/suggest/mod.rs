@@ -20,7 +20,7 @@ use crate::report::{SuggestionText, suggestion_json};
 pub struct SuggestCommand {
     /// The sources, and what of them is looked at.
     pub scan: ScanCommand,
-    /// Most records of each source; none for all.
+    /// Most records; none for all.
     pub sample: Option<u64>,
     /// Whether the findings are written as JSON.
     pub is_json: bool,

@@ -7,7 +7,7 @@ pub struct Suggestion {
     pub records: u64,
     /// Records that have nothing that could be looked into.
     pub undecodable: u64,
-    /// Most records of each source that were looked at; none where all were.
+    /// Most records that were looked at; none where all were.
     pub sample: Option<u64>,
     /// Whether every source was read to its end.
     pub is_whole: bool,

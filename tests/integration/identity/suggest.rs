@@ -182,6 +182,51 @@ fn a_sample_a_range_and_a_condition_say_what_is_looked_at() {
 }
 
 #[test]
+fn a_sample_is_spread_over_all_files() {
+    let workspace = Workspace::new();
+    // Only the last file shows that orders repeat, and what repeats them.
+    for file in 0..4 {
+        let record = |number: u32| {
+            let number = file * 1000 + number - u32::from(file == 3 && number % 10 == 9);
+            format!("{{\"shop\":\"s{file}\",\"order\":\"o{number}\"}}\n")
+        };
+        let text: String = (0..1000).map(record).collect();
+        workspace.write(&format!("f{file}.jsonl"), text);
+    }
+    let values = |found: &Value, field: &str| {
+        let fields = found["fields"].as_array().unwrap();
+        let of = fields.iter().find(|of| of["field"] == field).unwrap();
+        of["values"].as_u64().unwrap()
+    };
+    let some = found(&workspace, &[".", "--sample", "400"]);
+    assert_eq!(
+        (&some["records"], values(&some, "shop")),
+        (&Value::from(400), 4)
+    );
+    assert_eq!(
+        (first(&some), values(&some, "order")),
+        ("order".to_owned(), 390)
+    );
+    let all = found(&workspace, &[".", "--sample", "0"]);
+    assert_eq!(
+        (&all["records"], &all["complete"]),
+        (&Value::from(4000), &Value::from(true))
+    );
+    // What short files lack is taken of others.
+    workspace.write("f0.jsonl", "{\"shop\":\"s0\",\"order\":\"o0\"}\n");
+    let some = found(&workspace, &[".", "--sample", "400"]);
+    assert_eq!(some["records"], 400);
+    let shown = workspace
+        .dupaudit(["suggest", ".", "--sample", "400"])
+        .run();
+    let shown = shown.expect_code(0).stdout;
+    assert!(
+        shown.contains("400 records, spread over files and partitions"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn what_is_shown_fits_the_terminal_and_obeys_no_record() {
     let workspace = shapes();
     let hostile = r#"{"\u001b[2J\u202e":1,"\r\nid\u0007":"a","id":"x1","x//y":"2"}"#;
@@ -283,7 +328,7 @@ fn records_that_a_condition_cannot_judge_are_told() {
 #[test]
 fn a_topic_is_looked_at_without_reading_it_to_its_end() {
     use crate::support::broker::{ApacheKafka, or_skip};
-    use crate::support::cluster::Cluster;
+    use crate::support::cluster::{Cluster, flush, send};
 
     let Some(broker) = or_skip(ApacheKafka::start()) else {
         return;
@@ -302,5 +347,22 @@ fn a_topic_is_looked_at_without_reading_it_to_its_end() {
     assert_eq!(
         (&some["records"], &some["complete"]),
         (&Value::from(50), &Value::from(false))
+    );
+    // One partition of many records is not all that is looked at.
+    let spread = cluster.create_topic("spread", 3, &[]);
+    let producer = cluster.producer(&[]);
+    for number in 0..3000 {
+        let partition = if number < 2800 { 0 } else { number % 3 };
+        let record = format!("{{\"id\":\"{number}\",\"of\":\"p{partition}\"}}");
+        send(&producer, &spread, partition, &record);
+    }
+    flush(&producer);
+    let topic = ["-b", &broker.bootstrap, "-t", &spread, "--sample", "300"];
+    let some = found(&workspace, &topic);
+    let fields = some["fields"].as_array().unwrap();
+    let of = fields.iter().find(|field| field["field"] == "of").unwrap();
+    assert_eq!(
+        (&some["records"], &of["values"]),
+        (&Value::from(300), &Value::from(3))
     );
 }

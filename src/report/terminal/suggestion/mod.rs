@@ -97,9 +97,8 @@ fn sample(suggestion: &Suggestion) -> String {
     let most = suggestion.sample.filter(|_| !suggestion.is_cut_short);
     let mut text = match (suggestion.is_whole, most) {
         (true, _) => format!("{records}: all of every source"),
-        (false, Some(most)) => format!(
-            "{records}: the first {} of each source; --sample N looks at more, 0 at all",
-            grouped(most)
+        (false, Some(_)) => format!(
+            "{records}, spread over files and partitions; --sample N looks at more, 0 at all"
         ),
         (false, None) => format!("{records}: as many as --memory holds, or until it was stopped"),
     };
