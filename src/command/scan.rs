@@ -14,6 +14,7 @@ use crate::command::{CommandError, Message, Outcome};
 use crate::command::{ScanCommand, Surroundings};
 use crate::finding::AuditHeader;
 use crate::finding::AuditSummary;
+use crate::finding::REPEATABLE_READ;
 use crate::report;
 use crate::report::{Redaction, ReportHead, ReportWriter};
 use crate::source::Bound;
@@ -208,7 +209,11 @@ fn header(scan: &ScanCommand, finished_at_millis: i64) -> AuditHeader {
             .collect(),
         filter: plan.filter.as_ref().map(ToString::to_string),
         within_millis: plan.within_millis,
-        isolation: scan.isolation.name(),
+        isolation: if scan.kafka.is_none() && scan.store.is_some() {
+            REPEATABLE_READ
+        } else {
+            scan.isolation.name()
+        },
         amount_field: plan.impact.amount.as_ref().map(ToString::to_string),
         currency_field: plan.impact.currency.as_ref().map(ToString::to_string),
         amount_unit: plan.impact.unit.name(),

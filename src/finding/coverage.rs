@@ -300,4 +300,16 @@ impl Coverage {
             && self.partitions.iter().all(PartitionCoverage::is_complete)
             && self.files.iter().all(FileCoverage::is_complete)
     }
+
+    /// Returns whether records of a database were read: what has no partitions.
+    pub fn has_database(&self) -> bool {
+        let mut partitions = self.partitions.iter();
+        partitions.any(|read| read.topic_partition.number().is_none())
+    }
+
+    /// Returns whether records of a message store were read, from where they lie or as exported.
+    pub fn has_store(&self) -> bool {
+        let is_export = |read: &FileCoverage| read.format.starts_with("message-db");
+        self.has_database() || self.files.iter().any(is_export)
+    }
 }

@@ -32,7 +32,7 @@ pub use standing::{
     GroupStanding, KnownGroup, KnownGroups, KnownTotal, Standing, StandingTotal, ThresholdTotal,
 };
 pub use summary::{
-    AmountTotal, AuditHeader, AuditSummary, CauseTotal, Episode, PartitionTotal, RedactionKind,
-    ReversalTotal, SubjectTotal, TimeSpan, Verdict,
+    AmountTotal, AuditHeader, AuditSummary, CauseTotal, Episode, PartitionTotal, REPEATABLE_READ,
+    RedactionKind, ReversalTotal, SubjectTotal, TimeSpan, Verdict,
 };
 pub use timeline::Timeline;

@@ -55,7 +55,7 @@ pub struct AuditHeader {
     pub filter: Option<String>,
     /// `--within`, in milliseconds.
     pub within_millis: Option<i64>,
-    /// `read_committed` or `read_uncommitted`.
+    /// `read_committed` or `read_uncommitted`; [`REPEATABLE_READ`] where only a database is read.
     pub isolation: &'static str,
     /// What `--amount` names, if anything.
     pub amount_field: Option<String>,
@@ -87,6 +87,9 @@ pub enum RedactionKind {
     /// All of them alike.
     Mask,
 }
+
+/// The isolation level that databases are read at.
+pub const REPEATABLE_READ: &str = "repeatable_read";
 
 impl RedactionKind {
     /// Returns the stable code.

@@ -37,6 +37,12 @@ impl TopicPartition {
     /// Number that stands for a partition that is not known, where the topic is.
     pub const UNKNOWN: i32 = -1;
 
+    /// Returns a partition by its number, or a topic of which none is known.
+    pub fn numbered(topic: Arc<str>, number: Option<i32>) -> Self {
+        let partition = number.unwrap_or(Self::UNKNOWN);
+        Self { topic, partition }
+    }
+
     /// Returns the number of the partition, where it has one.
     pub fn number(&self) -> Option<i32> {
         (self.partition > Self::UNKNOWN).then_some(self.partition)

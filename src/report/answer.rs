@@ -110,10 +110,32 @@ pub(in crate::report) fn range_text(report: &ReportHead<'_>) -> String {
     if !types.is_empty() {
         parts.push(format!("by {}", types.join(" and ")));
     }
-    if !report.coverage.partitions.is_empty() {
-        parts.push(header.isolation.to_owned());
-    }
+    parts.extend(isolation_text(report));
     parts.join(", ")
+}
+
+/// Returns what of others' writing was seen; nothing of files.
+fn isolation_text(report: &ReportHead<'_>) -> Option<String> {
+    const SNAPSHOT: &str = "repeatable read snapshot";
+    let mut partitions = report.coverage.partitions.iter();
+    let level = report.header.isolation;
+    let has_topic = partitions.any(|read| read.topic_partition.number().is_some());
+    match (has_topic, report.coverage.has_database()) {
+        (false, false) => None,
+        (true, false) => Some(level.to_owned()),
+        (false, true) => Some(SNAPSHOT.to_owned()),
+        (true, true) => Some(format!("{level}, and a {SNAPSHOT} of the database")),
+    }
+}
+
+/// Returns what copies are that have no conflict: what a message store makes of its own for each
+/// record counts for nothing.
+pub(in crate::report) fn identical_text(report: &ReportHead<'_>) -> &'static str {
+    if report.coverage.has_store() {
+        "alike but for ids, positions and times"
+    } else {
+        "byte-identical"
+    }
 }
 
 fn sources(report: &ReportHead<'_>) -> Vec<String> {

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::finding::Cause;
 use crate::finding::Confidence;
 use crate::finding::GapReason;
+use crate::finding::REPEATABLE_READ;
 use crate::finding::RedactionKind;
 use crate::finding::Review;
 use crate::finding::Standing;
@@ -67,7 +68,7 @@ coded!(Verdict, "verdict");
 
 impl Coded for TimestampType {
     const WHAT: &'static str = "type of a timestamp";
-    const KNOWN: &'static [Self] = &[Self::CreateTime, Self::LogAppendTime];
+    const KNOWN: &'static [Self] = &[Self::CreateTime, Self::LogAppendTime, Self::Database];
 
     fn word(self) -> &'static str {
         self.name().unwrap_or_default()
@@ -86,7 +87,13 @@ impl Coded for RedactionKind {
 /// Words that stand for themselves.
 impl Coded for &'static str {
     const WHAT: &'static str = "known word";
-    const KNOWN: &'static [Self] = &["major", "minor", "read_committed", "read_uncommitted"];
+    const KNOWN: &'static [Self] = &[
+        "major",
+        "minor",
+        "read_committed",
+        "read_uncommitted",
+        REPEATABLE_READ,
+    ];
 
     fn word(self) -> &'static str {
         self

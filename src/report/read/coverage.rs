@@ -38,7 +38,7 @@ impl From<CoverageFields> for Coverage {
 #[derive(Deserialize)]
 struct ConflictFields {
     topic: String,
-    partition: i32,
+    partition: Option<i32>,
     offset: i64,
     audited: String,
     other: String,
@@ -47,10 +47,7 @@ struct ConflictFields {
 impl From<ConflictFields> for CoverageConflict {
     fn from(read: ConflictFields) -> Self {
         Self {
-            topic_partition: TopicPartition {
-                topic: read.topic.into(),
-                partition: read.partition,
-            },
+            topic_partition: TopicPartition::numbered(read.topic.into(), read.partition),
             offset: read.offset,
             audited: read.audited,
             other: read.other,
@@ -61,7 +58,7 @@ impl From<ConflictFields> for CoverageConflict {
 #[derive(Deserialize)]
 struct PartitionFields {
     topic: String,
-    partition: i32,
+    partition: Option<i32>,
     log_start_offset: i64,
     high_watermark: i64,
     last_stable_offset: i64,
@@ -86,10 +83,7 @@ impl From<PartitionFields> for PartitionCoverage {
     fn from(read: PartitionFields) -> Self {
         let gaps = read.gaps.into_iter();
         Self {
-            topic_partition: TopicPartition {
-                topic: read.topic.into(),
-                partition: read.partition,
-            },
+            topic_partition: TopicPartition::numbered(read.topic.into(), read.partition),
             log_start_offset: read.log_start_offset,
             high_watermark: read.high_watermark,
             last_stable_offset: read.last_stable_offset,

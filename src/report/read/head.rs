@@ -349,7 +349,7 @@ impl From<SubjectFields> for SubjectTotal {
 #[derive(Deserialize)]
 struct PartitionFields {
     topic: String,
-    partition: i32,
+    partition: Option<i32>,
     episodes: u64,
     groups: u64,
     extra_records: u64,
@@ -359,10 +359,7 @@ struct PartitionFields {
 impl From<PartitionFields> for PartitionTotal {
     fn from(read: PartitionFields) -> Self {
         Self {
-            topic_partition: TopicPartition {
-                topic: read.topic.into(),
-                partition: read.partition,
-            },
+            topic_partition: TopicPartition::numbered(read.topic.into(), read.partition),
             episodes: read.episodes,
             groups: read.groups,
             extra_records: read.extra_records,

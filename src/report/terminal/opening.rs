@@ -9,7 +9,8 @@ use crate::finding::Episode;
 use crate::finding::TimeSpan;
 use crate::report::ReportHead;
 use crate::report::answer::{
-    grouped_length, hidden_text, range_text, short_field, uncompared_text, verdict_text,
+    grouped_length, hidden_text, identical_text, range_text, short_field, uncompared_text,
+    verdict_text,
 };
 use crate::report::terminal::causes;
 use crate::report::terminal::escape::visible;
@@ -71,7 +72,7 @@ fn preset(screen: &mut Screen, header: &AuditHeader) {
 /// Adds what the duplicates come to.
 pub(super) fn findings(screen: &mut Screen, report: &ReportHead<'_>) {
     at_risk(screen, report);
-    conflicts(screen, report.summary);
+    conflicts(screen, report);
     causes::why(screen, report);
     since(screen, report);
 }
@@ -181,13 +182,14 @@ fn money(total: &AmountTotal, sum: &str) -> String {
     }
 }
 
-fn conflicts(screen: &mut Screen, summary: &AuditSummary) {
+fn conflicts(screen: &mut Screen, report: &ReportHead<'_>) {
+    let (summary, identical) = (report.summary, identical_text(report));
     let uncompared = uncompared_text(summary);
     let mut text = match summary.conflicting_groups {
-        0 if uncompared.is_none() => "0: all copies byte-identical".to_owned(),
+        0 if uncompared.is_none() => format!("0: all copies {identical}"),
         0 => "0 known".to_owned(),
         conflicting => format!(
-            "{} of {}: their copies are not byte-identical",
+            "{} of {}: their copies are not {identical}",
             grouped(conflicting),
             counted(summary.groups, "group")
         ),

@@ -185,7 +185,7 @@
     const holder = make("td", { colspan: columns.length });
     holder.append(make("p", { class: "quiet" }, make("span", { class: "mono" }, row[ID])));
     const fields = row[FIELDS];
-    const said = row[IDENTICAL] === true ? "All copies are byte-identical."
+    const said = row[IDENTICAL] === true ? "All copies are identical."
       : row[IDENTICAL] === null ? "Not all copies could be compared." : "The copies differ.";
     const line = make("p", {}, said + " ");
     fields.forEach((field) => line.append(make("span", { class: "chip mono" }, field)));
