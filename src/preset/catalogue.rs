@@ -117,10 +117,24 @@ pub const PRESETS: &[Preset] = &[
         name: "outbox",
         finds: "a row of an outbox table that was published or captured twice",
         note: "of captured changes only those that insert count",
-        by: &["headers.id//after.id//id"],
+        by: &["headers.id//after.id//id|text"],
         filter: Some("!has(value.op) || value.op == 'c'"),
         subject: Some("after.aggregateid//after.aggregate_id//aggregateid//aggregate_id"),
         signs: &["after.aggregateid//after.aggregate_id//aggregateid//aggregate_id"],
+        ..Preset::NONE
+    },
+    Preset {
+        name: "outbox-table",
+        finds: "the same thing written twice to an outbox table, each time with an id of its own",
+        note: "`outbox` and `debezium-outbox` come to it where a table alone is read; what is \
+               meant to be said again looks the same: --within bounds it",
+        by: &[
+            "aggregatetype//aggregate_type//aggregateType",
+            "aggregateid//aggregate_id//aggregateId",
+            "type//event_type//eventType",
+            "payload//data//body",
+        ],
+        subject: Some("aggregateid//aggregate_id//aggregateId"),
         ..Preset::NONE
     },
     Preset {

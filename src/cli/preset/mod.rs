@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
-use crate::cli::flags::{AmountUnitFlag, DedupKeyFlags, ImpactFlags, MissingFlag};
+use crate::cli::flags::{AmountUnitFlag, DedupKeyFlags, ImpactFlags, MissingFlag, ScanFlags};
 use crate::preset::Preset;
 
 /// Options of `presets`.
@@ -20,9 +20,20 @@ pub fn shown(flags: &PresetsFlags) -> Option<&'static Preset> {
     flags.name.as_deref().and_then(Preset::find)
 }
 
-/// Returns the preset that `--preset` names.
-pub fn find(flags: &DedupKeyFlags) -> Option<&'static Preset> {
-    flags.preset.as_deref().and_then(Preset::find)
+/// Presets of outboxes: what was published twice has the id of one row.
+const OUTBOXES: [&str; 2] = ["outbox", "debezium-outbox"];
+
+/// Returns the preset that `--preset` names. Within a table no id comes twice, so that an outbox
+/// alone is read by what it says; beside what was published of it the id is where either has it.
+pub fn find(flags: &ScanFlags) -> Option<&'static Preset> {
+    let name = flags.dedup_key.preset.as_deref()?;
+    let has_table = !flags.store.table.is_empty() || flags.store.query.is_some();
+    let has_others = !flags.sources.topic.is_empty() || !flags.sources.files.is_empty();
+    Preset::find(match (OUTBOXES.contains(&name) && has_table, has_others) {
+        (true, false) => "outbox-table",
+        (true, true) => "outbox",
+        (false, _) => name,
+    })
 }
 
 /// Returns what makes two records the same, as typed or else as the preset says.

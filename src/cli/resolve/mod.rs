@@ -56,7 +56,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
     let beside = (flags.state.state.is_some(), flags.sources.dry_run);
     store::check_beside(&flags.store, beside)?;
     let (kafka, isolation) = kafka::resolve(&flags.sources, context.environment)?;
-    let preset = preset::find(&flags.dedup_key);
+    let preset = preset::find(flags);
     let identity = preset::with_dedup_key(&flags.dedup_key, preset);
     let at_risk = preset::with_impact(&flags.impact, preset);
     let store = store::resolve(&flags.store)?;
