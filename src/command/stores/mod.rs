@@ -86,6 +86,11 @@ pub(super) mod postgres {
                                from PGPASSWORD, ~/.pgpass or a service; a role that reads needs \
                                USAGE on the schema and SELECT on the table";
 
+    /// What to do where the server may be another than it should be.
+    const CERTIFICATE_HINT: &str = "name the authority that signed the server's certificate with \
+                                    sslrootcert=FILE; under sslmode=verify-full the host in \
+                                    --postgres is one that the certificate names";
+
     /// Connects and takes the snapshot; says what will be read.
     pub(in crate::command) fn open(
         scan: &ScanCommand,
@@ -175,10 +180,11 @@ pub(super) mod postgres {
     }
 
     fn failure(error: PostgresError) -> CommandError {
-        if error.is_usage() {
-            CommandError::configuration(error)
-        } else {
-            CommandError::failed(error).with_hint(SERVER_HINT)
-        }
+        let hint = match &error {
+            PostgresError::Configuration(_) => return CommandError::configuration(error),
+            PostgresError::Server(_) => SERVER_HINT,
+            PostgresError::Certificate(_) => CERTIFICATE_HINT,
+        };
+        CommandError::failed(error).with_hint(hint)
     }
 }

@@ -2,6 +2,7 @@
 
 use postgres::Error;
 use postgres::error::SqlState;
+use rustls::CertificateError;
 use thiserror::Error as ThisError;
 
 use crate::source::ReadError;
@@ -15,16 +16,17 @@ pub enum PostgresError {
     /// The server cannot be reached, refuses, or gave up.
     #[error("{0}")]
     Server(String),
+    /// The server does not show who it is, as it was asked to.
+    #[error("{0}")]
+    Certificate(String),
 }
 
 impl PostgresError {
-    /// Returns whether the command line or configuration is at fault, not the server.
-    pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Configuration(_))
-    }
-
     /// Returns the error of something that was being done.
     pub(super) fn of(doing: &str, error: &Error) -> Self {
+        if let Some(reason) = certificate_fault(error) {
+            return Self::Certificate(format!("{doing}: {reason}"));
+        }
         let text = format!("{doing}: {}", words(error));
         let Some(state) = error.code() else {
             return Self::Server(text);
@@ -68,6 +70,39 @@ fn words(error: &Error) -> String {
     text
 }
 
+/// Returns what is wrong with the server's certificate, if that is what went wrong.
+fn certificate_fault(error: &Error) -> Option<String> {
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let wrapped = inner.downcast_ref::<std::io::Error>();
+        let wrapped = wrapped.and_then(std::io::Error::get_ref);
+        let tls = inner.downcast_ref::<rustls::Error>();
+        let tls = tls.or_else(|| wrapped?.downcast_ref());
+        if let Some(rustls::Error::InvalidCertificate(fault)) = tls {
+            return Some(fault_words(fault));
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+fn fault_words(fault: &CertificateError) -> String {
+    use CertificateError as Fault;
+    if matches!(
+        fault,
+        Fault::UnknownIssuer | Fault::BadSignature | Fault::Other(_)
+    ) {
+        "the server's certificate is signed by no authority that is trusted".to_owned()
+    } else if matches!(
+        fault,
+        Fault::NotValidForName | Fault::NotValidForNameContext { .. }
+    ) {
+        format!("the server's certificate is for another host: {fault}")
+    } else {
+        format!("the server's certificate: {fault}")
+    }
+}
+
 /// Returns the error that lies in one of input and output.
 pub(super) fn of_io(doing: &str, error: &std::io::Error) -> PostgresError {
     let inner = error
@@ -82,7 +117,9 @@ pub(super) fn of_io(doing: &str, error: &std::io::Error) -> PostgresError {
 impl From<PostgresError> for ReadError {
     fn from(error: PostgresError) -> Self {
         match error {
-            PostgresError::Configuration(text) | PostgresError::Server(text) => Self::Cluster(text),
+            PostgresError::Configuration(text)
+            | PostgresError::Server(text)
+            | PostgresError::Certificate(text) => Self::Cluster(text),
         }
     }
 }

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use postgres::config::SslMode;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
@@ -122,9 +124,11 @@ impl TlsRequest {
                 Some(verifier)
             }
         };
+        let named = self.authorities.as_deref().filter(|_| asks.is_some());
         Ok(Verifier {
             provider,
             asks,
+            named: named.map(certificates).transpose()?.unwrap_or_default(),
             needs_name: self.trust == Trust::Host,
         })
     }
@@ -163,7 +167,24 @@ fn unreadable(path: &Path, reason: &str) -> PostgresError {
 struct Verifier {
     provider: Arc<CryptoProvider>,
     asks: Option<Arc<WebPkiServerVerifier>>,
+    /// Certificates in the file of authorities, of which the server's own may be one.
+    named: Vec<CertificateDer<'static>>,
     needs_name: bool,
+}
+
+impl Verifier {
+    /// Returns what is said of a certificate that signs itself and is named as it is: libpq takes
+    /// it, and the verifier does not since it may sign others.
+    fn verify_itself(
+        &self,
+        certificate: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.needs_name {
+            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -190,6 +211,11 @@ impl ServerCertVerifier for Verifier {
         match verified {
             Err(error) if !self.needs_name && is_other_name(&error) => {
                 Ok(ServerCertVerified::assertion())
+            }
+            Err(Error::InvalidCertificate(CertificateError::Other(_)))
+                if self.named.contains(end_entity) =>
+            {
+                self.verify_itself(end_entity, server_name)
             }
             verified => verified,
         }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{fill, scan};
+use super::{fill, scan, settled};
 use crate::formats::postgres::Postgres;
 use crate::support::{Outcome, Run, Workspace, or_skip};
 
@@ -90,13 +90,7 @@ fn passwords_come_from_where_psql_takes_them() {
     database.psql(&workspace, "select pg_reload_conf()");
     let address = database.address("keyed");
     let read = |variables: &str| run(&workspace, &address, &["--category", "payment"], variables);
-    // The server reads its rules again in its own time.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    let mut outcome = read("");
-    while outcome.exit_code == Some(0) && std::time::Instant::now() < deadline {
-        outcome = read("");
-    }
-    outcome.expect_code(4).expect_stderr("password");
+    settled(|| read(""), 4).expect_stderr("password");
     read("PGPASSWORD=wrong")
         .expect_code(4)
         .expect_stderr("password authentication failed for user \"keyed\"");

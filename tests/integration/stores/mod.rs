@@ -5,8 +5,10 @@ mod messages;
 #[cfg(feature = "kafka")]
 mod relay;
 mod tables;
+mod tls;
 
 use std::fmt::Write;
+use std::time::{Duration, Instant};
 
 use crate::formats::postgres::Postgres;
 use crate::support::report::Report;
@@ -53,6 +55,17 @@ fn scan(database: &Postgres, workspace: &Workspace, more: &[&str]) -> Outcome {
     let address = database.address("postgres");
     let arguments = ["scan", "--postgres", &address, "-o", "r.json"];
     workspace.dupaudit(arguments.iter().chain(more)).run()
+}
+
+/// Runs until it ends so, since a server takes its settings again in its own time.
+fn settled(run: impl Fn() -> Outcome, code: i32) -> Outcome {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let outcome = run();
+        if outcome.exit_code == Some(code) || Instant::now() > deadline {
+            return outcome.expect_code(code);
+        }
+    }
 }
 
 fn report(database: &Postgres, workspace: &Workspace, more: &[&str], code: i32) -> Report {
