@@ -8,10 +8,12 @@ use crate::finding::Fingerprint;
 use crate::finding::NamedCoordinates;
 use crate::index::Seen;
 use crate::record::BatchStamp;
+use crate::record::PathStep;
 use crate::record::Payload;
-use crate::record::RecordView;
+use crate::record::SplitId;
 use crate::record::Timestamp;
 use crate::record::TimestampType;
+use crate::scan_json::canonical;
 use crate::sorted_run::encoding;
 use crate::sorted_run::sort_key;
 use crate::source::RecordSource;
@@ -54,9 +56,10 @@ pub(super) struct Detail {
     pub(super) is_aborted: bool,
     #[serde(with = "encoding::optional_byte_string")]
     pub(super) value: Option<Vec<u8>>,
-    /// A CSV row's value as a JSON object, for comparing it cell by cell.
+    /// What is compared instead of the value: a CSV row as a JSON object, a record of a message
+    /// store without what the store makes of its own for each.
     #[serde(with = "encoding::optional_byte_string")]
-    pub(super) row_json: Option<Vec<u8>>,
+    pub(super) compared: Option<Vec<u8>>,
     pub(super) amount: AmountText,
     pub(super) currency: Option<String>,
     pub(super) subject: Option<String>,
@@ -80,13 +83,6 @@ pub(super) enum AmountText {
     Decimal(#[serde(with = "decimal_bytes")] Decimal),
 }
 
-/// Returns what a message store shows of a record; a topic without partitions is one of a store.
-pub(super) fn stored(view: RecordView<'_>, source: &dyn RecordSource) -> Option<StoredCopy> {
-    let topic = source.topic_partition(view.block().split);
-    let is_in_store = topic.is_some_and(|topic| topic.number().is_none());
-    StoredCopy::of_value(view.value().bytes()?, is_in_store)
-}
-
 /// A decimal in its 16 bytes: shorter than its text, and never parsed again.
 mod decimal_bytes {
     use rust_decimal::Decimal;
@@ -105,6 +101,24 @@ mod decimal_bytes {
 }
 
 impl Detail {
+    /// Takes what a message store shows of the record, where it lies in one: what the store makes
+    /// of its own for each record does not tell copies apart.
+    pub(super) fn note_store(&mut self, source: &dyn RecordSource) {
+        let Some(own) = source.store_members(SplitId(self.split)) else {
+            return;
+        };
+        let value = self.value.as_deref().unwrap_or_default();
+        self.stored = Some(StoredCopy::of_value(value));
+        let member = |name: &String| vec![PathStep::Member(name.as_str().into())];
+        let own: Vec<Vec<PathStep>> = own.iter().map(member).collect();
+        let mut compared = Vec::new();
+        let is_text = std::str::from_utf8(value).is_ok();
+        if is_text && canonical::write(value, &own, &mut compared).is_ok() {
+            self.content.value = ContentHashes::of_value(&compared);
+            self.compared = Some(compared);
+        }
+    }
+
     /// Returns what the diagnosis has to know of the record.
     pub(super) fn facts(&self) -> CopyFacts {
         let timestamp = |millis| Timestamp {
@@ -133,7 +147,7 @@ impl Detail {
             named: None,
             stored: None,
             value: self.value.as_ref().filter(|_| with_value).cloned(),
-            row_json: None,
+            compared: None,
             split: self.split,
             position: self.position,
             topic: self.topic.clone(),
@@ -180,7 +194,7 @@ impl Detail {
 
     /// Returns what JSON there is to compare field by field.
     pub(super) fn document(&self) -> Option<&[u8]> {
-        self.row_json.as_deref().or(self.value.as_deref())
+        self.compared.as_deref().or(self.value.as_deref())
     }
 
     /// Writes the sort key: by fingerprint, dedup key, then time and place; the dedup key of
@@ -309,7 +323,7 @@ mod tests {
             let detail = Detail {
                 timestamp_type: expected,
                 timestamp_millis: Some(5),
-                row_json: Some(b"{}".to_vec()),
+                compared: Some(b"{}".to_vec()),
                 value: Some(b"row".to_vec()),
                 ..Detail::default()
             };

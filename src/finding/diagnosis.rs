@@ -277,6 +277,8 @@ pub enum Evidence {
     WrittenTwice,
     /// One lies in a store, the other in a topic.
     Published,
+    /// But for what a store makes of its own for each record, they say the same.
+    SameButForPlace,
     /// A handler may write more than once for one message by design.
     SeveralPerInput,
     /// Missing: what caused one of them.

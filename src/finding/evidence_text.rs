@@ -244,6 +244,9 @@ impl fmt::Display for Evidence {
             Self::Published => {
                 out.write_str("one copy lies in the store, the other in a topic that it feeds")
             }
+            Self::SameButForPlace => {
+                out.write_str("but for ids, positions and times the copies say the same")
+            }
             Self::SeveralPerInput => out.write_str(
                 "a handler that writes this more than once for one message by design looks the \
                  same",

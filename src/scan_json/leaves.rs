@@ -137,6 +137,33 @@ pub fn differing_paths(a: &[u8], b: &[u8]) -> Vec<String> {
     found
 }
 
+/// Returns the paths at which a document differs from `part`, which was made of it: of one of its
+/// members, or with members of the same names; nothing where they have nothing in common.
+pub fn differing_members(whole: &[u8], part: &[u8]) -> Option<Vec<String>> {
+    let (Tree::Object(whole), part) = (Tree::read(whole)?, Tree::read(part)?) else {
+        return None;
+    };
+    if whole.values().flatten().any(|member| *member == part) {
+        return Some(Vec::new());
+    }
+    let Tree::Object(part) = part else {
+        return None;
+    };
+    let mut found = Vec::new();
+    let mut is_alike = false;
+    for (name, members) in &part {
+        let (Some([of_whole]), [member]) = (whole.get(name).map(Vec::as_slice), members.as_slice())
+        else {
+            continue;
+        };
+        is_alike = true;
+        let mut path = String::new();
+        push_name(&mut path, name);
+        compare(of_whole, member, &mut path, &mut found);
+    }
+    is_alike.then_some(found)
+}
+
 /// A document to compare; at most [`MAX_DEPTH`] levels deep.
 #[derive(PartialEq)]
 enum Tree {
@@ -262,6 +289,30 @@ mod tests {
 
     fn differing(a: &str, b: &str) -> Vec<String> {
         differing_paths(a.as_bytes(), b.as_bytes())
+    }
+
+    #[test]
+    fn what_was_made_of_a_document_differs_only_in_what_both_have() {
+        let whole = br#"{"type":"Charged","data":{"id":1,"at":{"x":2}},"metadata":{"a":[1]}}"#;
+        for (part, expected) in [
+            (&br#"{"at":{"x":2.0},"id":1}"#[..], Some(vec![])),
+            (br#"{"data":{"id":1,"at":{"x":2}},"more":5}"#, Some(vec![])),
+            (
+                br#"{"type":"Other","data":{"id":1,"at":{"x":3}}}"#,
+                Some(vec!["data.at.x", "type"]),
+            ),
+            (br#"{"id":1}"#, None),
+            (b"1", None),
+            (b"{", None),
+        ] {
+            let found = differing_members(whole, part);
+            let found = found.as_ref().map(|paths| {
+                let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+                paths.sort_unstable();
+                paths
+            });
+            assert_eq!(found, expected, "{}", String::from_utf8_lossy(part));
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use error::{JsonError, JsonFault};
 pub use grammar::quoted::end_of_quoted;
 pub use grammar::special::find_backslash;
 pub use grammar::string::{unescape, write_string};
-pub use leaves::{differing_paths, leaves};
+pub use leaves::{differing_members, differing_paths, leaves};
 pub use scan::{Scanner, is_utf8};
 pub use text::{field_text, unescape_quoted_cell};
 pub use trie::PathTrie;

@@ -3,6 +3,7 @@
 pub mod earlier;
 pub mod file;
 pub mod kafka;
+pub mod message_db;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod range;
@@ -102,6 +103,12 @@ pub trait RecordSource: Send + Sync {
     /// true of exports, false of a topic's partitions, which are read once.
     fn can_repeat_coordinates(&self) -> bool {
         false
+    }
+
+    /// Returns the members of values that a message store makes of its own for every record, and
+    /// that copies therefore never have alike; nothing of a split that is of no store.
+    fn store_members(&self, _split: SplitId) -> Option<&[String]> {
+        None
     }
 
     /// Returns what the positions of records count.

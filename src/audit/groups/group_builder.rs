@@ -11,7 +11,7 @@ use crate::audit::groups::spool::{OccurrenceSpool, Spooled, SpooledRecord};
 use crate::diagnosis::{CopyHistory, PairFacts, PairId};
 use crate::index::Seen;
 use crate::record::Headers;
-use crate::scan_json::differing_paths;
+use crate::scan_json::{differing_members, differing_paths};
 use crate::sorted_run::encoding;
 use crate::sorted_run::sort_key;
 
@@ -196,12 +196,7 @@ impl GroupBuilder {
             original.amount != detail.amount || original.currency != detail.currency;
         let subjects_differ = original.subject != detail.subject;
         let headers = differing_headers(original, &detail);
-        let is_identical = original.value == detail.value;
-        let mut paths = if is_identical {
-            Vec::new()
-        } else {
-            differing_values(original, &detail)
-        };
+        let (is_identical, mut paths) = compared_values(original, &detail);
         self.doubts.amounts_differ |= amounts_differ;
         self.doubts.subjects_differ |= subjects_differ;
         self.is_identical &= is_identical;
@@ -248,6 +243,33 @@ impl GroupBuilder {
 /// Returns whether a record could not be read again.
 fn is_gone(detail: &Detail) -> bool {
     detail.canonical_key.is_none()
+}
+
+/// Returns whether two values are the same, and where they differ.
+fn compared_values(original: &Detail, other: &Detail) -> (bool, Vec<String>) {
+    let is_same = match (&original.stored, &other.stored) {
+        (None, None) => original.value == other.value,
+        (Some(_), Some(_)) => original.document() == other.document(),
+        (Some(_), None) => return published_values(original, other),
+        (None, Some(_)) => return published_values(other, original),
+    };
+    if is_same {
+        return (true, Vec::new());
+    }
+    (false, differing_values(original, other))
+}
+
+/// Compares what a store holds with what was made of it for a topic: one of its members, such as
+/// the data, or those members that both have.
+fn published_values(stored: &Detail, published: &Detail) -> (bool, Vec<String>) {
+    let documents = stored.document().zip(published.document());
+    let Some((stored, published)) = documents else {
+        return (false, vec!["value".to_owned()]);
+    };
+    let paths = differing_members(stored, published);
+    let paths = paths.unwrap_or_else(|| vec![String::new()]);
+    let paths: Vec<String> = paths.iter().map(|path| in_value(path)).collect();
+    (paths.is_empty(), paths)
 }
 
 /// Returns where two values differ; the same content written in another way differs nowhere.

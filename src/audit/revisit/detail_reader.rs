@@ -1,6 +1,6 @@
 //! Reads of one record what the report needs.
 
-use crate::audit::detail::{self, AmountText, Detail, owned};
+use crate::audit::detail::{AmountText, Detail, owned};
 use crate::audit::key_reader::KeyReader;
 use crate::audit::placement::range::{self, RangePlace};
 use crate::audit::plan::AuditPlan;
@@ -81,7 +81,7 @@ impl<'a> DetailReader<'a> {
         let topic_partition = view.topic_partition();
         let is_file = source.topic_partition(view.block().split).is_none();
         let assumed = self.assume_topic.filter(|_| is_file);
-        let detail = Detail {
+        let mut detail = Detail {
             canonical_key: Some(canonical),
             split: view.block().split.0,
             position: view.slot().position,
@@ -98,12 +98,12 @@ impl<'a> DetailReader<'a> {
             named: view
                 .headers()
                 .and_then(|headers| named_coordinates(&headers)),
-            stored: detail::stored(view, source),
+            stored: None,
             headers: view.headers().map(|headers| headers.encoded().to_vec()),
             batch: view.batch().copied(),
             is_aborted: is_aborted(view, source),
             value: owned(view.value()),
-            row_json: decode::row_as_json(view),
+            compared: decode::row_as_json(view),
             amount: amount_text(plan, value_of(self.amount), currency.as_deref()),
             currency,
             subject: value_of(self.subject).and_then(field_string),
@@ -111,6 +111,7 @@ impl<'a> DetailReader<'a> {
             is_in_range: range::place(&plan.range, view) == RangePlace::Inside,
             seen: Seen::Now,
         };
+        detail.note_store(source);
         Some((detail, fingerprint))
     }
 }

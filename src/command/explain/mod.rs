@@ -178,8 +178,7 @@ fn inputs(explain: &ExplainCommand, records: &[Option<&RecalledRecord>]) -> Vec<
         reported.file.is_none() && reported.topic.is_some() && reported.partition.is_none()
     });
     let mut inputs: Vec<(String, i64)> = stored
-        .filter_map(|(_, found)| StoredCopy::of_value(found.as_ref()?.value.as_deref()?, true))
-        .filter_map(|stored| stored.input)
+        .filter_map(|(_, found)| StoredCopy::of_value(found.as_ref()?.value.as_deref()?).input)
         .collect();
     inputs.sort();
     inputs.dedup();

@@ -15,6 +15,7 @@ const LAST_KEPT: usize = 48;
 ///
 /// The reference of an extra record is the first of these that there is:
 /// the copy whose coordinates its headers name, or whose headers name it;
+/// where it is the n-th that was published of what lies in a message store, the n-th there;
 /// where it is the n-th equal copy of its topic, the n-th of another topic, so that a repeat that
 /// was mirrored is told as a mirror's copy of the repeat;
 /// the nearest equal copy in its partition, then the nearest copy there;
@@ -81,7 +82,8 @@ impl CopyHistory {
         let nearest = |is_wanted: &dyn Fn(&CopyFacts) -> bool| {
             eligible().rev().find(|known| is_wanted(known))
         };
-        self.counterpart(copy)
+        self.written(copy)
+            .or_else(|| self.counterpart(copy))
             .or_else(|| {
                 nearest(&|known| known.is_in_partition_of(copy) && known.is_repeat_of(copy))
             })
@@ -98,6 +100,29 @@ impl CopyHistory {
             })
             .or_else(|| nearest(&|known| known.is_in_topic_of(copy)))
             .or_else(|| eligible().next())
+    }
+
+    /// Returns the record of a message store that a copy in a topic was published for; nothing for
+    /// what its producer sent again.
+    fn written(&self, copy: &CopyFacts) -> Option<&CopyFacts> {
+        if copy.stored.is_some() {
+            return None;
+        }
+        let mut written = self.kept().filter(|known| known.stored.is_some());
+        let first = written.next()?;
+        let mut published: Vec<&CopyFacts> = Vec::new();
+        for known in self.kept().filter(|known| known.is_in_topic_of(copy)) {
+            if !published.iter().any(|before| before.is_repeat_of(known)) {
+                published.push(known);
+            }
+        }
+        if published.iter().any(|before| before.is_repeat_of(copy)) {
+            return None;
+        }
+        match published.len() {
+            0 => Some(first),
+            after => written.nth(after - 1),
+        }
     }
 
     /// Returns the copy of another topic with the same rank among the equal copies of its topic.

@@ -31,6 +31,11 @@ impl ContentHashes {
         }
     }
 
+    /// Returns the hash of a value, as far as it is compared.
+    pub fn of_value(compared: &[u8]) -> Option<u128> {
+        payload_hash(Payload::Bytes(compared))
+    }
+
     /// Returns whether nothing that both show differs, the value being shown by both.
     pub(super) fn is_same_as(&self, other: &Self) -> bool {
         self.value.is_some()

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::diagnosis::judge::{Weight, content_evidence, topic_evidence};
-use crate::diagnosis::pair::PairFeatures;
+use crate::diagnosis::pair::{ContentKind, PairFacts, PairFeatures};
 use crate::finding::{Cause, Confidence, Evidence};
 
 /// What the message store shows of a record.
@@ -12,9 +12,6 @@ pub struct StoredCopy {
     /// Stream and position of the message that it follows, where its metadata say.
     pub input: Option<(String, i64)>,
 }
-
-/// How Message DB's exports begin a record.
-const EXPORTED: &[u8] = b"{\"global_position\":";
 
 #[derive(Deserialize)]
 struct Stored {
@@ -29,18 +26,15 @@ struct Metadata {
 }
 
 impl StoredCopy {
-    /// Returns what the value of a record shows, if it lies in a store or is exported from one.
-    pub fn of_value(value: &[u8], is_in_store: bool) -> Option<Self> {
-        if !is_in_store && !value.starts_with(EXPORTED) {
-            return None;
-        }
+    /// Returns what the value of a record of a store shows.
+    pub fn of_value(value: &[u8]) -> Self {
         let stored = serde_json::from_slice::<Stored>(value).ok();
         let metadata = stored.and_then(|stored| stored.metadata);
         let input = metadata.and_then(|metadata| {
             let stream = metadata.causation_message_stream_name;
             stream.zip(metadata.causation_message_position)
         });
-        Some(Self { input })
+        Self { input }
     }
 }
 
@@ -59,7 +53,7 @@ pub(crate) enum StoreLink {
 
 impl StoreLink {
     /// Returns how two copies come together, if one of them lies in a store.
-    pub(crate) fn of(left: Option<&StoredCopy>, right: Option<&StoredCopy>) -> Option<Self> {
+    fn of(left: Option<&StoredCopy>, right: Option<&StoredCopy>) -> Option<Self> {
         let (Some(left), Some(right)) = (left, right) else {
             return left.or(right).map(|_| Self::Published);
         };
@@ -68,6 +62,12 @@ impl StoreLink {
             (Some(_), Some(_)) => Self::OtherInput,
             (None, _) | (_, None) => Self::Written,
         })
+    }
+
+    /// Returns how the copies of a pair come together, if one of them lies in a store.
+    pub(crate) fn of_pair(pair: &PairFacts) -> Option<Self> {
+        let reference = pair.reference.copy.stored.as_ref();
+        Self::of(reference, pair.extra.stored.as_ref())
     }
 
     fn cause(self) -> Cause {
@@ -83,9 +83,42 @@ impl StoreLink {
 pub(super) fn weigh(cause: Cause, pair: &PairFeatures) -> Option<Weight> {
     let link = pair.class.store?;
     if link.cause() == cause {
-        return Some(Weight::Open(Confidence::Strong));
+        return Some(Weight::Open(confidence(link, pair)));
     }
     Some(Weight::Excluded(link_evidence(link, pair)))
+}
+
+/// What says something else may be something else, and of what nobody knows why it was written
+/// only its likeness tells.
+fn confidence(link: StoreLink, pair: &PairFeatures) -> Confidence {
+    let is_known = match link {
+        StoreLink::SameInput | StoreLink::OtherInput | StoreLink::Published => true,
+        StoreLink::Written => pair.class.content == ContentKind::Attempt,
+    };
+    if is_known && is_alike(pair) {
+        Confidence::Strong
+    } else {
+        Confidence::Weak
+    }
+}
+
+/// Returns whether the copies say the same, but for what each sending sets anew.
+fn is_alike(pair: &PairFeatures) -> bool {
+    match pair.class.content {
+        ContentKind::Identical | ContentKind::Volatile | ContentKind::Attempt => true,
+        ContentKind::Changed | ContentKind::Unknown => false,
+    }
+}
+
+/// Returns what the contents show, where they can be compared.
+fn content(pair: &PairFeatures) -> Evidence {
+    match pair.class.content {
+        ContentKind::Unknown => Evidence::ContentUnknown,
+        ContentKind::Identical => Evidence::SameButForPlace,
+        ContentKind::Volatile | ContentKind::Attempt | ContentKind::Changed => {
+            content_evidence(pair)
+        }
+    }
 }
 
 fn link_evidence(link: StoreLink, pair: &PairFeatures) -> Evidence {
@@ -103,47 +136,137 @@ fn link_evidence(link: StoreLink, pair: &PairFeatures) -> Evidence {
 /// Returns what speaks for the cause in one pair; nothing where no copy lies in a store.
 pub(super) fn supporting(pair: &PairFeatures) -> Option<Vec<Evidence>> {
     let link = pair.class.store?;
-    let second = match link {
-        StoreLink::SameInput => Evidence::WrittenTwice,
-        StoreLink::OtherInput | StoreLink::Written => content_evidence(pair),
-        StoreLink::Published => topic_evidence(pair),
-    };
     let mut evidence = vec![link_evidence(link, pair)];
-    if !evidence.contains(&second) {
-        evidence.push(second);
+    match link {
+        StoreLink::SameInput => evidence.push(Evidence::WrittenTwice),
+        StoreLink::Published => evidence.push(topic_evidence(pair)),
+        StoreLink::OtherInput | StoreLink::Written => {}
     }
+    evidence.extend(is_alike(pair).then(|| content(pair)));
+    evidence.dedup();
     Some(evidence)
 }
 
 /// Returns what speaks against the cause in one pair; nothing where no copy lies in a store.
 pub(super) fn contradicting(pair: &PairFeatures) -> Option<Vec<Evidence>> {
     let link = pair.class.store?;
-    Some(match link {
-        StoreLink::SameInput => vec![Evidence::SeveralPerInput],
-        StoreLink::Written => vec![Evidence::InputUnknown],
-        StoreLink::OtherInput | StoreLink::Published => Vec::new(),
-    })
+    let mut evidence = Vec::new();
+    evidence.extend((!is_alike(pair)).then(|| content(pair)));
+    match link {
+        StoreLink::SameInput => evidence.push(Evidence::SeveralPerInput),
+        StoreLink::Written => evidence.push(Evidence::InputUnknown),
+        StoreLink::OtherInput | StoreLink::Published => {}
+    }
+    Some(evidence)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn stored(value: &str) -> Option<StoredCopy> {
-        StoredCopy::of_value(value.as_bytes(), false)
-    }
+    use crate::diagnosis::pair::{ContentHashes, CopyFacts, PairId, Reference};
 
     #[test]
     fn what_a_message_follows_is_read_of_its_metadata() {
+        let stored = |value: &str| StoredCopy::of_value(value.as_bytes());
         let message = r#"{"global_position":"7","data":{},"metadata":
             {"causationMessageStreamName":"order-5","causationMessagePosition":3}}"#;
         let input = Some(("order-5".to_owned(), 3));
-        assert_eq!(stored(message), Some(StoredCopy { input }));
-        let alone = r#"{"global_position":"7","data":{}}"#;
-        assert_eq!(stored(alone), Some(StoredCopy { input: None }));
-        assert_eq!(stored("{\"id\":1}"), None);
-        let row = StoredCopy::of_value(b"{\"id\":1}", true);
-        assert_eq!(row, Some(StoredCopy { input: None }));
+        assert_eq!(stored(message), StoredCopy { input });
+        for other in [r#"{"global_position":"7","data":{}}"#, r#"{"id":1}"#, "x"] {
+            assert_eq!(stored(other), StoredCopy { input: None });
+        }
+    }
+
+    fn copy(input: Option<i64>, value: u128) -> CopyFacts {
+        let input = input.map(|position| ("order-5".to_owned(), position));
+        CopyFacts {
+            topic: Some("payment".to_owned()),
+            content: ContentHashes {
+                value: Some(value),
+                ..ContentHashes::default()
+            },
+            stored: Some(StoredCopy { input }),
+            ..CopyFacts::default()
+        }
+    }
+
+    /// Returns how sure the cause is, and what speaks against it.
+    fn judged(reference: CopyFacts, extra: CopyFacts, differing: &str) -> (Confidence, String) {
+        let paths = differing.split_whitespace().map(str::to_owned);
+        let pair = PairFeatures::new(&PairFacts {
+            id: PairId::default(),
+            extra,
+            reference: Reference {
+                copy: reference,
+                original: None,
+                elsewhere: None,
+            },
+            differing: paths.collect(),
+        });
+        let cause = pair.class.store.unwrap().cause();
+        let Some(Weight::Open(confidence)) = weigh(cause, &pair) else {
+            panic!("{cause:?} is excluded")
+        };
+        let against = contradicting(&pair).unwrap();
+        let against: Vec<String> = against.iter().map(ToString::to_string).collect();
+        (confidence, against.join("; "))
+    }
+
+    #[test]
+    fn copies_that_say_something_else_are_no_strong_case() {
+        use Confidence::{Strong, Weak};
+        let published = || CopyFacts {
+            stored: None,
+            ..copy(None, 9)
+        };
+        let differs = "what a repeat does not change differs";
+        let unknown = "missing: what the copies follow";
+        let design = "a handler that writes this more than once";
+        for (left, right, paths, confidence, against) in [
+            (copy(Some(3), 1), copy(Some(3), 1), "", Strong, design),
+            (
+                copy(Some(3), 1),
+                copy(Some(3), 2),
+                "value.data.amount",
+                Weak,
+                differs,
+            ),
+            (
+                copy(Some(3), 1),
+                copy(Some(4), 2),
+                "value.data.sent_at",
+                Strong,
+                "",
+            ),
+            (
+                copy(Some(3), 1),
+                copy(Some(4), 2),
+                "value.type",
+                Weak,
+                differs,
+            ),
+            (copy(None, 1), copy(None, 1), "", Weak, unknown),
+            (
+                copy(None, 1),
+                copy(None, 2),
+                "value.data.attempt",
+                Strong,
+                unknown,
+            ),
+            (copy(None, 1), published(), "", Strong, ""),
+            (
+                copy(None, 1),
+                published(),
+                "value.data.amount",
+                Weak,
+                differs,
+            ),
+        ] {
+            let (found, said) = judged(left, right, paths);
+            assert_eq!(found, confidence, "{paths}: {said}");
+            assert!(said.starts_with(against), "{paths}: {said}");
+            assert_eq!(said.is_empty(), against.is_empty(), "{paths}: {said}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use postgres::types::{Kind, Type};
 
 use crate::source::Bound;
 use crate::source::RecordRange;
+use crate::source::message_db;
 use crate::source::postgres::error::PostgresError;
 use crate::source::postgres::{PostgresSpec, StoreSelection};
 
@@ -51,6 +52,8 @@ pub(super) struct Relation {
     pub(super) owns_positions: bool,
     /// Whether the server finds positions without reading all.
     pub(super) is_indexed: bool,
+    /// Columns that no two records have alike, or that only say when they were written.
+    pub(super) own_columns: Vec<String>,
     select: String,
     from: String,
 }
@@ -101,6 +104,7 @@ impl Relation {
             extent: 0..0,
             owns_positions: source.owns_positions,
             is_indexed: source.is_indexed,
+            own_columns: source.own_columns,
             select,
             from: source.from,
         };
@@ -190,6 +194,7 @@ struct Source {
     is_message_db: bool,
     owns_positions: bool,
     is_indexed: bool,
+    own_columns: Vec<String>,
 }
 
 impl Source {
@@ -218,6 +223,7 @@ impl Source {
                 Ok(Self {
                     topic: "query".to_owned(),
                     from: format!("({text}) AS source"),
+                    own_columns: own_columns(&position, spec, Vec::new()),
                     position,
                     timestamp: spec.timestamp.clone(),
                     is_message_db: false,
@@ -237,6 +243,7 @@ impl Source {
             is_message_db: true,
             owns_positions: false,
             is_indexed,
+            own_columns: message_db::own_members().to_vec(),
         }
     }
 
@@ -268,6 +275,11 @@ impl Source {
             PostgresError::Configuration(text)
         })?;
         let is_message_db = from == MESSAGES || from == "messages";
+        let own_columns = if is_message_db {
+            message_db::own_members().to_vec()
+        } else {
+            own_columns(&position, spec, unique_columns(client, name)?)
+        };
         Ok(Self {
             topic: name.replace('"', ""),
             is_indexed: indexed.contains(&position),
@@ -276,8 +288,32 @@ impl Source {
             timestamp: spec.timestamp.clone(),
             is_message_db,
             owns_positions: true,
+            own_columns,
         })
     }
+}
+
+/// Returns the columns of a table that are unique by themselves.
+fn unique_columns(client: &mut Client, table: &str) -> Result<Vec<String>, PostgresError> {
+    let doing = format!("look for what is unique in `{table}`");
+    let failed = |error: &postgres::Error| PostgresError::of(&doing, error);
+    let question = "SELECT attname::text FROM pg_index JOIN pg_attribute \
+         ON attrelid = indrelid AND attnum = indkey[0] \
+         WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid \
+         AND indpred IS NULL AND indnkeyatts = 1";
+    let rows = client
+        .query(question, &[&table])
+        .map_err(|error| failed(&error))?;
+    let names = rows.iter().map(|row| row.try_get(0));
+    names
+        .collect::<Result<_, _>>()
+        .map_err(|error| failed(&error))
+}
+
+fn own_columns(position: &str, spec: &PostgresSpec, mut columns: Vec<String>) -> Vec<String> {
+    columns.push(position.to_owned());
+    columns.extend(spec.timestamp.clone());
+    columns
 }
 
 fn column(
@@ -358,6 +394,7 @@ mod tests {
                 extent: 0..0,
                 owns_positions: false,
                 is_indexed: false,
+                own_columns: Vec::new(),
                 select: String::new(),
                 from: String::new(),
             }

@@ -267,6 +267,10 @@ impl RecordSource for PostgresSource {
         })
     }
 
+    fn store_members(&self, split: SplitId) -> Option<&[String]> {
+        Some(&self.relation(split)?.own_columns)
+    }
+
     fn position_unit(&self) -> PositionUnit {
         PositionUnit::Offset
     }

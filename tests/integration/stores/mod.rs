@@ -1,6 +1,9 @@
 //! What lies in a real Postgres with the real Message DB is audited where it lies.
 
+#[cfg(feature = "kafka")]
+mod cut;
 mod faults;
+mod handler;
 mod messages;
 #[cfg(feature = "kafka")]
 mod relay;

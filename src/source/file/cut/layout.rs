@@ -8,6 +8,7 @@ use crate::source::file::cut::envelope::EnvelopeKind;
 use crate::source::file::cut::text::console_line::ConsoleShape;
 use crate::source::file::cut::text::dump_log::Segments;
 use crate::source::file::row_ends::RecordEnds;
+use crate::source::message_db;
 
 /// How the records of a file lie in it.
 #[derive(Clone, Debug)]
@@ -51,6 +52,11 @@ impl Layout {
             ends: RecordEnds::Lines,
             body: Body::Value,
         }
+    }
+
+    /// Returns the members that a message store has made of its own, if it is exported from one.
+    pub(crate) fn store_members(&self) -> Option<&'static [String]> {
+        (self.format == FileFormat::MessageDb).then(message_db::own_members)
     }
 
     /// Returns what the values of records are.

@@ -282,6 +282,10 @@ impl RecordSource for FileSource {
         self.cutter.layout.format.has_offsets()
     }
 
+    fn store_members(&self, _split: SplitId) -> Option<&[String]> {
+        self.cutter.layout.store_members()
+    }
+
     fn next_block(&self, block: &mut RecordBlock) -> Result<bool, ReadError> {
         block.clear(self.split);
         block.value_format = self.cutter.layout.value_format();
@@ -330,12 +334,8 @@ impl RecordSource for FileSource {
             Input::Pipe(_) => Changes::default(),
         };
         let mut format_reason = self.format_reason.clone();
-        for note in outcome
-            .note
-            .or(changes.grown)
-            .into_iter()
-            .chain(changes.note)
-        {
+        let note = outcome.note.or(changes.grown);
+        for note in note.into_iter().chain(changes.note) {
             format_reason = format!("{format_reason}; {note}");
         }
         let damage = outcome.damage.or_else(|| self.lost.get().cloned());

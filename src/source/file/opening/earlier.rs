@@ -86,6 +86,10 @@ impl RecordSource for EarlierFile {
         None
     }
 
+    fn store_members(&self, split: SplitId) -> Option<&[String]> {
+        self.opened.get()?.as_ref()?.store_members(split)
+    }
+
     fn position_unit(&self) -> PositionUnit {
         if self.has_byte_offsets {
             PositionUnit::ByteOffset
