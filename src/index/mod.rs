@@ -5,12 +5,14 @@ mod group;
 mod occurrence;
 mod places;
 mod repeats;
+mod sorted;
 mod suspects;
 mod writer;
 
 pub use budget::{MEMORY_MIN_BYTES, MemoryBudget};
 pub use occurrence::{NO_TIMESTAMP, Occurrence, Seen};
-pub use suspects::Suspects;
+pub use sorted::compare;
+pub use suspects::{SuspectSorter, Suspects};
 pub use writer::IndexWriter;
 
 use std::io;

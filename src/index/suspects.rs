@@ -36,6 +36,11 @@ impl Suspects {
         self.distinct_fingerprints
     }
 
+    /// Returns a sorter for suspects.
+    pub fn sorter(dir: &Path, memory_bytes: usize) -> SuspectSorter {
+        SuspectSorter(FixedSorter::new(dir, memory_bytes))
+    }
+
     /// Returns how many occurrences were added.
     pub fn occurrences(&self) -> u64 {
         self.occurrences
@@ -44,6 +49,27 @@ impl Suspects {
     /// Returns how many suspects there are in all, whether or not they were taken already.
     pub fn total(&self) -> u64 {
         self.total
+    }
+}
+
+/// Puts suspects into the order of reading.
+#[derive(Debug)]
+pub struct SuspectSorter(FixedSorter<Place>);
+
+impl SuspectSorter {
+    /// Adds a suspect.
+    pub fn push(&mut self, suspect: &Occurrence) -> Result<(), IndexError> {
+        Ok(self.0.push(Place(*suspect))?)
+    }
+
+    /// Returns all of them; `counts` are the fingerprints and occurrences that they are of.
+    pub fn finish(self, counts: (u64, u64)) -> Result<Suspects, IndexError> {
+        Ok(Suspects {
+            distinct_fingerprints: counts.0,
+            occurrences: counts.1,
+            total: self.0.count(),
+            places: PlaceMerge::start(vec![self.0.finish()?])?,
+        })
     }
 }
 
@@ -61,11 +87,11 @@ impl Iterator for Suspects {
 }
 
 /// One bucket of all writers.
-struct Bucket {
+pub(super) struct Bucket {
     chunks: Vec<Vec<Occurrence>>,
     /// Where the rest is: the number of the file, and the readers of its runs.
     runs: Vec<(usize, RunReader)>,
-    occurrences: u64,
+    pub(super) occurrences: u64,
 }
 
 /// What the workers share while they compare.
@@ -101,7 +127,8 @@ pub(super) fn find(
     }
     let held_bytes = writers.iter().map(IndexWriter::held_bytes).sum();
     let scratch_bytes = index.budget.share(7, 8).saturating_sub(held_bytes) / index.workers;
-    let (buckets, files) = gather(writers);
+    let (mut buckets, files) = gather(writers);
+    buckets.sort_by_key(|bucket| bucket.occurrences);
     let comparison = Comparison {
         files,
         buckets: Mutex::new(buckets),
@@ -134,8 +161,8 @@ pub(super) fn find(
     })
 }
 
-/// Puts the parts of each bucket together, buckets by size.
-fn gather(writers: Vec<IndexWriter>) -> (Vec<Bucket>, Vec<Option<SpillFile>>) {
+/// Puts the parts of each bucket together, buckets in the order of their fingerprints.
+pub(super) fn gather(writers: Vec<IndexWriter>) -> (Vec<Bucket>, Vec<Option<SpillFile>>) {
     let mut parts_by_writer = Vec::new();
     let mut files = Vec::new();
     for writer in writers {
@@ -154,7 +181,6 @@ fn gather(writers: Vec<IndexWriter>) -> (Vec<Bucket>, Vec<Option<SpillFile>>) {
         }
         buckets.push(Bucket::of(parts));
     }
-    buckets.sort_by_key(|bucket| bucket.occurrences);
     (buckets, files)
 }
 
@@ -177,7 +203,7 @@ impl Bucket {
     }
 
     /// Calls `each` with every occurrence, in any order, and frees memory as it goes.
-    fn drain(
+    pub(super) fn drain(
         self,
         files: &[Option<SpillFile>],
         mut each: impl FnMut(Occurrence) -> Result<(), IndexError>,

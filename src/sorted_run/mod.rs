@@ -4,12 +4,14 @@ pub mod blob;
 pub mod encoding;
 pub mod fixed;
 mod merge;
+pub mod part_file;
 pub mod sort_key;
 pub mod sorted_blobs;
 pub mod spill_file;
 
 pub use blob::BlobSorter;
 pub use fixed::{FixedRecord, FixedSorter, SortedFixed};
+pub use part_file::{FixedPart, PartError, PartHeader, PartKind, PartReader, PartWriter};
 pub use sorted_blobs::{BlobList, SortedBlobs};
 pub use spill_file::{Run, RunReader, RunWriter, SpillError, SpillFile};
 
