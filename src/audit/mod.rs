@@ -6,6 +6,7 @@ mod filter;
 mod groups;
 mod key_reader;
 mod overlap;
+pub mod parts;
 mod past;
 mod placement;
 pub mod plan;
@@ -40,6 +41,7 @@ use crate::finding::SkippedRecords;
 use crate::index::DuplicateIndex;
 use crate::index::IndexError;
 use crate::index::MemoryBudget;
+use crate::sorted_run::PartError;
 use crate::source::ReadError;
 use crate::source::RecordSource;
 use crate::source::StopFlag;
@@ -63,6 +65,12 @@ pub enum AuditError {
     /// A record set aside does not read back: a fault of this program or of the disk.
     #[error("internal error: a record set aside does not read back: {0}")]
     Encoding(#[from] postcard::Error),
+    /// What another process left cannot be read, or cannot be left.
+    #[error(transparent)]
+    Part(#[from] PartError),
+    /// What other processes left does not go together.
+    #[error("{0}")]
+    Parts(String),
     /// Counts that must add up do not: a fault of this program.
     #[error("internal error: {0}")]
     Internal(String),
@@ -118,7 +126,8 @@ pub fn run(
     let budget = MemoryBudget::from_bytes(plan.memory_bytes / 2);
     let index = DuplicateIndex::new(budget, spill_dir, plan.workers());
     progress.enter(Phase::Collect);
-    let mut collected = collect::collect(plan, sources, &index, context)?;
+    let read = (sources, collect::may_overlap(plan, sources));
+    let mut collected = collect::collect(plan, read, &index, context)?;
     let mut counts = collected.counts;
     statement::check_places(plan, &counts)?;
     if let (Some(past), Some(writer)) = (past, collected.writers.first_mut()) {
@@ -139,17 +148,51 @@ pub fn run(
     let revisit = revisit::Revisit::new(plan, all_sources, spill_dir, (progress, past));
     let revisited = revisit.run(suspects, overlap.excluded)?;
     let coverage = statement::coverage(sources, overlap.conflicts.listed);
-    let context = groups::diagnosis_context(&coverage, counts.audited_span);
+    let read = Read {
+        counts,
+        distinct_keys,
+        conflicts: overlap.conflicts.count,
+        revisited,
+    };
+    let audit = conclude(
+        plan,
+        sources,
+        (read, coverage),
+        (spill_dir, known, progress),
+    )?;
+    Ok(Audit {
+        remembered: collected.remembered,
+        ..audit
+    })
+}
+
+/// What both passes leave.
+struct Read {
+    counts: collect::Counts,
+    distinct_keys: u64,
+    conflicts: u64,
+    revisited: revisit::Revisited,
+}
+
+/// Builds the groups, and says what the audit came to.
+fn conclude(
+    plan: &AuditPlan,
+    sources: &[Box<dyn RecordSource>],
+    (read, coverage): (Read, Coverage),
+    (spill_dir, known, progress): (&Path, &[&dyn KnownGroups], &AuditProgress),
+) -> Result<Audit, AuditError> {
+    let context = groups::diagnosis_context(&coverage, read.counts.audited_span);
+    let revisited = read.revisited;
     let records = (revisited.found, revisited.gone);
     let concluded = groups::build(plan, records, context, (spill_dir, known))?;
 
     progress.enter(Phase::Report);
     let unread = revisited.unread.warning();
     let evidence = statement::Evidence {
-        counts,
-        distinct_keys,
+        counts: read.counts,
+        distinct_keys: read.distinct_keys,
         gone: revisited.gone_count,
-        conflicts: overlap.conflicts.count,
+        conflicts: read.conflicts,
         totals: concluded.totals,
         episodes: &concluded.episodes,
     };
@@ -162,7 +205,7 @@ pub fn run(
         episodes: concluded.episodes,
         groups: concluded.groups,
         new: concluded.new,
-        remembered: collected.remembered,
+        remembered: RememberedRecords::default(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Whether the fields that were named exist, and what stands where they do not.
 
+use serde::{Deserialize, Serialize};
+
 use crate::audit::plan::AuditPlan;
 use crate::audit::unread::UnreadReasons;
 use crate::decode;
@@ -83,7 +85,7 @@ impl FieldProbe {
 }
 
 /// One undecodable record, for the message.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct UndecodableExample {
     pub(super) split: SplitId,
     pub(super) position: u64,
@@ -95,7 +97,7 @@ pub(super) struct UndecodableExample {
 pub(super) type ExistingPaths = (SplitId, u64, Option<Vec<String>>);
 
 /// The first undecodable records, and the paths of the first record without the dedup key.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sample {
     pub(super) undecodable: Vec<UndecodableExample>,
     /// Those of them that lack a schema, or do not fit theirs.
@@ -145,6 +147,16 @@ impl Sample {
                 .unwrap_or_else(|| "cannot be decoded".to_owned()),
         });
         self.trim();
+    }
+
+    /// Returns the splits of all examples.
+    pub(super) fn splits_mut(&mut self) -> Vec<&mut SplitId> {
+        let undecodable = self
+            .undecodable
+            .iter_mut()
+            .map(|example| &mut example.split);
+        let paths = self.existing_paths.iter_mut().map(|(split, ..)| split);
+        undecodable.chain(paths).collect()
     }
 
     /// Adds what another worker kept.

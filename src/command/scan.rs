@@ -87,7 +87,11 @@ pub(super) fn audit_command(
 
 /// Says on standard error what a reader of the reports alone could miss; a person who sees the
 /// report on the same terminal has it there.
-fn say_doubts(scan: &ScanCommand, summary: &AuditSummary, surroundings: &mut Surroundings<'_>) {
+pub(super) fn say_doubts(
+    scan: &ScanCommand,
+    summary: &AuditSummary,
+    surroundings: &mut Surroundings<'_>,
+) {
     let is_report_for_people = scan.outputs.iter().all(|output| output.path.is_some());
     let is_one_screen = surroundings.is_stdout_terminal && surroundings.is_stderr_terminal;
     if is_report_for_people && is_one_screen {
@@ -99,7 +103,7 @@ fn say_doubts(scan: &ScanCommand, summary: &AuditSummary, surroundings: &mut Sur
 }
 
 /// Says what would help, below the report where both are on one screen.
-fn say_hints(scan: &ScanCommand, audit: &Audit, surroundings: &mut Surroundings<'_>) {
+pub(super) fn say_hints(scan: &ScanCommand, audit: &Audit, surroundings: &mut Surroundings<'_>) {
     let hints = report::hints(&audit.summary, &audit.coverage);
     if scan.report.is_quiet || hints.is_empty() {
         return;
@@ -113,23 +117,24 @@ fn say_hints(scan: &ScanCommand, audit: &Audit, surroundings: &mut Surroundings<
 
 pub(super) fn audit_failure(error: AuditError) -> CommandError {
     match error {
-        AuditError::Unusable(_) => CommandError::configuration(error),
+        AuditError::Unusable(_) | AuditError::Parts(_) => CommandError::configuration(error),
         AuditError::State(error) => state::failure(error),
         AuditError::Index(_) | AuditError::Disk(_) => {
             CommandError::failed(error).with_hint(SPACE_HINT)
         }
-        AuditError::Read(_) | AuditError::Encoding(_) | AuditError::Internal(_) => {
-            CommandError::failed(error)
-        }
+        AuditError::Read(_)
+        | AuditError::Part(_)
+        | AuditError::Encoding(_)
+        | AuditError::Internal(_) => CommandError::failed(error),
     }
 }
 
 /// What remembers, and the sources that were read.
-type Kept<'a> = (&'a mut Remembering, &'a [Box<dyn RecordSource>]);
+pub(super) type Kept<'a> = (&'a mut Remembering, &'a [Box<dyn RecordSource>]);
 
 /// Writes every report; one that fails does not keep the others from being written. What the next
 /// run goes on with counts once they are there.
-fn write_reports(
+pub(super) fn write_reports(
     scan: &ScanCommand,
     audit: &mut Audit,
     (redaction, kept): (Option<&Redaction>, Option<Kept<'_>>),

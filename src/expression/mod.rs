@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread;
 
 use cel::{Context, ExecutionError, Program, Value};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::expression::nesting::DEPTH_MAX;
@@ -63,7 +64,7 @@ impl ExpressionError {
 }
 
 /// Why a record could not be judged.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Fault {
     /// It lacks this member.
     NoField(String),

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::TopicPartition;
 
 /// Why offsets of the range asked for were not delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum GapReason {
     /// Below the log start: removed by retention, or by deletion before the scan.
     Retention,
@@ -96,7 +98,7 @@ impl fmt::Display for GapReason {
 }
 
 /// Offsets `[start, end)` that were not delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OffsetGap {
     /// First offset of the gap.
     pub start: i64,
@@ -107,7 +109,7 @@ pub struct OffsetGap {
 }
 
 /// What was read of one topic partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionCoverage {
     /// The partition.
     pub topic_partition: TopicPartition,
@@ -163,7 +165,7 @@ impl PartitionCoverage {
 }
 
 /// What was read of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileCoverage {
     /// Path as typed or walked; `-` is standard input.
     pub path: String,
@@ -219,7 +221,7 @@ pub enum SkipReason {
 }
 
 /// Records skipped, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SkippedRecords {
     /// See [`SkipReason::MissingKey`].
     pub missing_key: u64,

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::finding::coverage::SkippedRecords;
 use crate::finding::group::{AmountAtRisk, Cause, Confidence};
 use crate::finding::pictures::{OffsetLinks, OverTime};
@@ -226,7 +228,7 @@ pub struct Episode {
 }
 
 /// First and last of something in time, milliseconds since the epoch, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TimeSpan {
     /// First.
     pub first_millis: i64,

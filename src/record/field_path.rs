@@ -3,10 +3,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Where in a record a field path starts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Root {
     /// The record's key.
     Key,
@@ -25,7 +26,7 @@ pub enum Root {
 }
 
 /// One step inside a structured key or value.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PathStep {
     /// The member of an object, or the cell of a CSV column.
     Member(Box<str>),
@@ -34,7 +35,7 @@ pub enum PathStep {
 }
 
 /// A parsed field path.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FieldPath {
     /// Where it starts.
     pub root: Root,

@@ -25,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 /// One partition of one topic; shown as Kafka shows it, `orders-3`, or as its topic where it has
 /// no partitions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "(String, i32)", into = "(String, i32)")]
 pub struct TopicPartition {
     /// Name of the topic.
     pub topic: Arc<str>,
@@ -49,6 +50,21 @@ impl TopicPartition {
     }
 }
 
+impl From<(String, i32)> for TopicPartition {
+    fn from((topic, partition): (String, i32)) -> Self {
+        Self {
+            topic: topic.into(),
+            partition,
+        }
+    }
+}
+
+impl From<TopicPartition> for (String, i32) {
+    fn from(of: TopicPartition) -> Self {
+        (of.topic.to_string(), of.partition)
+    }
+}
+
 impl fmt::Display for TopicPartition {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.number() {
@@ -59,7 +75,9 @@ impl fmt::Display for TopicPartition {
 }
 
 /// The unit of reading: one partition's offset range, or one file. Numbered in plan order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct SplitId(pub u32);
 
 /// What stamps a record batch carries, where the source shows them (KIP-98).

@@ -16,6 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::finding::{FileCoverage, PartitionCoverage};
@@ -66,7 +67,7 @@ pub struct SourceProgress {
 }
 
 /// What the positions of a file's records count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PositionUnit {
     /// Bytes of the unpacked file.
     ByteOffset,
@@ -77,7 +78,7 @@ pub enum PositionUnit {
 }
 
 /// What a source has read, once it is at its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SplitCoverage {
     /// A file.
     File(FileCoverage),

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::audit::filter::Unjudged;
 use crate::audit::probe::Sample;
 use crate::finding::SkippedRecords;
 use crate::finding::TimeSpan;
 use crate::record::FieldPath;
+use crate::record::SplitId;
 use crate::record::TimestampType;
 
 /// What the first pass counted.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(in crate::audit) struct Counts {
     pub(in crate::audit) records_read: u64,
     pub(in crate::audit) records_audited: u64,
@@ -33,7 +36,21 @@ pub(in crate::audit) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn add(&mut self, other: Self) {
+    /// Gives splits their numbers among those of other processes.
+    pub(in crate::audit) fn renumber<E>(
+        &mut self,
+        number: impl Fn(SplitId) -> Result<SplitId, E>,
+    ) -> Result<(), E> {
+        let own = self.sample.splits_mut().into_iter();
+        let unjudged = self.unjudged.split_mut().into_iter();
+        let reversals = self.unjudged_reversals.split_mut().into_iter();
+        for split in own.chain(unjudged).chain(reversals) {
+            *split = number(*split)?;
+        }
+        Ok(())
+    }
+
+    pub(in crate::audit) fn add(&mut self, other: Self) {
         self.records_read += other.records_read;
         self.records_audited += other.records_audited;
         self.records_with_timestamp += other.records_with_timestamp;

@@ -70,10 +70,15 @@ struct Shared<'a> {
     spill_dir: &'a Path,
 }
 
+/// Returns whether records may be read from two places.
+pub(super) fn may_overlap(plan: &AuditPlan, sources: &[Box<dyn RecordSource>]) -> bool {
+    plan.mapping.offset.is_some() || sources.iter().any(|source| source.can_repeat_coordinates())
+}
+
 /// Reads every source to its end on `plan.workers()` threads.
 pub(super) fn collect(
     plan: &AuditPlan,
-    sources: &[Box<dyn RecordSource>],
+    (sources, notes_coordinates): (&[Box<dyn RecordSource>], bool),
     index: &DuplicateIndex,
     context: AuditContext<'_>,
 ) -> Result<Collected, AuditError> {
@@ -89,8 +94,7 @@ pub(super) fn collect(
         plan,
         sources,
         coordinates: &coordinates,
-        notes_coordinates: plan.mapping.offset.is_some()
-            || sources.iter().any(|source| source.can_repeat_coordinates()),
+        notes_coordinates,
         progress,
         stop,
         past,
@@ -396,7 +400,9 @@ mod tests {
             stop: &StopFlag::default(),
         };
         let index = DuplicateIndex::new(MemoryBudget::from_bytes(0), dir.path(), 1);
-        collect(plan, &sources, &index, context).unwrap().counts
+        collect(plan, (&sources, false), &index, context)
+            .unwrap()
+            .counts
     }
 
     fn expression(text: &str) -> Expression {

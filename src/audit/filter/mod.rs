@@ -1,5 +1,7 @@
 //! `--where` and `--reversal`: which records are what, and which could not be judged.
 
+use serde::{Deserialize, Serialize};
+
 use crate::expression::{Evaluator, Expression, Fault};
 use crate::record::FieldValue;
 use crate::record::RecordView;
@@ -52,7 +54,7 @@ impl Filter {
 }
 
 /// Records that could not be judged.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Unjudged {
     count: u64,
     /// The first by its place, whichever thread came upon it.
@@ -66,6 +68,11 @@ impl Unjudged {
             count: 1,
             first: Some((view.block().split, slot.position, slot.line, fault)),
         });
+    }
+
+    /// Returns the split of the first record.
+    pub(super) fn split_mut(&mut self) -> Option<&mut SplitId> {
+        self.first.as_mut().map(|(split, ..)| split)
     }
 
     /// Adds what another worker counted.

@@ -1,9 +1,12 @@
 //! Records with the same coordinates, read from two places or twice from one.
 
+mod noted;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 
+use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::audit::AuditError;
@@ -20,10 +23,10 @@ use crate::sorted_run::fixed::SortedFixed;
 
 /// One record's coordinates, what it holds, where it was read, and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Coordinates {
+pub(in crate::audit) struct Coordinates {
     topic_partition: u32,
     offset: i64,
-    split: u32,
+    pub(in crate::audit) split: u32,
     position: u64,
     /// Hashes of key and value, 0 where the source does not record it.
     key: u64,
@@ -81,7 +84,7 @@ impl FixedRecord for Coordinates {
 }
 
 /// A record that must not stand in a group beside the one with the same coordinates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Excluded {
     pub(super) split: SplitId,
     pub(super) position: u64,
@@ -112,9 +115,9 @@ pub(super) struct CoordinateIndex {
     spans: Mutex<Vec<OffsetSpan>>,
 }
 
-/// The offsets of one topic partition in one block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct OffsetSpan {
+/// The offsets of one topic partition in one block, or in all that one process has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(in crate::audit) struct OffsetSpan {
     topic_partition: u32,
     first: i64,
     last: i64,

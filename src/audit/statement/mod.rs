@@ -1,7 +1,7 @@
 //! What an audit may say: whether everything was read, and the verdict.
 
 pub(in crate::audit) mod places;
-mod reasons;
+pub(in crate::audit) mod reasons;
 mod warnings;
 
 use crate::audit::AuditError;

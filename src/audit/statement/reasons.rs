@@ -136,6 +136,17 @@ fn existing_paths(
     paths.clone().unwrap_or_else(read_again)
 }
 
+/// Reads the paths again that a later message may list, while the sources are at hand.
+pub(in crate::audit) fn look_up_paths(
+    plan: &AuditPlan,
+    sources: &[Box<dyn RecordSource>],
+    counts: &mut Counts,
+) {
+    if let Some((split, position, paths @ None)) = &mut counts.sample.existing_paths {
+        *paths = Some(paths_of(plan, sources, (*split, *position)).unwrap_or_default());
+    }
+}
+
 /// Reads the whole of a record of which not all was looked into.
 fn paths_of(
     plan: &AuditPlan,

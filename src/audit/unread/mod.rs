@@ -6,6 +6,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::audit::plan::AuditPlan;
 use crate::record::Part;
 use crate::record::RecordBlock;
@@ -43,9 +45,30 @@ impl Payloads {
 }
 
 /// Records by the reason why their key or value could not be read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, u64>", into = "BTreeMap<String, u64>")]
 pub(super) struct UnreadReasons {
     counts: BTreeMap<Arc<str>, u64>,
+}
+
+impl From<BTreeMap<String, u64>> for UnreadReasons {
+    fn from(counts: BTreeMap<String, u64>) -> Self {
+        let counts = counts.into_iter();
+        Self {
+            counts: counts
+                .map(|(reason, count)| (reason.into(), count))
+                .collect(),
+        }
+    }
+}
+
+impl From<UnreadReasons> for BTreeMap<String, u64> {
+    fn from(reasons: UnreadReasons) -> Self {
+        let counts = reasons.counts.into_iter();
+        counts
+            .map(|(reason, count)| (reason.to_string(), count))
+            .collect()
+    }
 }
 
 impl UnreadReasons {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::finding::OffsetGap;
 use crate::record::{RecordBlock, TopicPartition};
 use crate::source::kafka::KafkaError;
@@ -50,7 +52,7 @@ pub const NO_ACCESS: &str = "not authorized; the user needs the ACL operations D
                              on it";
 
 /// Where a partition's log starts and ends at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogBounds {
     /// First offset of the log.
     pub log_start_offset: i64,

@@ -24,6 +24,7 @@ pub use client::{
 #[cfg(feature = "kafka")]
 pub use demo_cluster::{CountedRecords, DEMO_RECORDS, DEMO_TOPIC, LostAckCluster};
 pub use error::KafkaError;
+pub use freeze::PartitionPlan;
 pub use kept::KeptBatches;
 #[cfg(feature = "kafka")]
 pub use librdkafka::LibrdkafkaClient;

@@ -1,5 +1,6 @@
 //! The record source over topic partitions.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -72,9 +73,43 @@ impl KafkaSource {
         for (plan, selected) in plans.iter_mut().zip(selected) {
             plan.leader = selected.leader;
         }
+        Ok(Self::of(client, plans, spec, (first_split, stop)))
+    }
+
+    /// As [`KafkaSource::open`], with ranges that were frozen before, in the order of partitions.
+    pub fn open_frozen(
+        spec: &KafkaSpec,
+        plans: Vec<PartitionPlan>,
+        first_split: SplitId,
+        stop: StopFlag,
+    ) -> Result<Self, KafkaError> {
+        let checked = spec.properties.check();
+        checked.map_err(|error| KafkaError::Configuration(error.to_string()))?;
+        let mut spec = spec.clone();
+        let topics = plans
+            .iter()
+            .map(|plan| plan.topic_partition.topic.to_string());
+        let topics: BTreeSet<String> = topics.collect();
+        spec.topics = topics.into_iter().collect();
+        let numbers = plans.iter().map(|plan| plan.topic_partition.partition);
+        spec.partitions = Some(numbers.collect());
+        let mut client = Reader::client_for(&spec)?;
+        let deadline = Instant::now() + spec.connect_timeout;
+        select_partitions(&mut *client, &spec, deadline)?;
+        let partitions: Vec<_> = plans.iter().map(|of| of.topic_partition.clone()).collect();
+        client.assign(&partitions)?;
+        Ok(Self::of(client, plans, &spec, (first_split, stop)))
+    }
+
+    fn of(
+        client: Box<dyn ClusterClient>,
+        plans: Vec<PartitionPlan>,
+        spec: &KafkaSpec,
+        (first_split, stop): (SplitId, StopFlag),
+    ) -> Self {
         let offsets = |plan: &PartitionPlan| plan.read_end - plan.read_start;
         let total = plans.iter().map(offsets).sum::<i64>();
-        Ok(Self {
+        Self {
             name: spec.topics.join(","),
             notes: Vec::new(),
             engine: Mutex::new(Engine::new(client, plans.clone(), spec)),
@@ -85,7 +120,12 @@ impl KafkaSource {
             threads: spec.threads,
             offsets_done: AtomicU64::new(0),
             offsets_total: u64::try_from(total).unwrap_or_default(),
-        })
+        }
+    }
+
+    /// Returns the ranges as they are frozen.
+    pub fn frozen(&self) -> &[PartitionPlan] {
+        &self.plans
     }
 
     /// Returns the partitions by their splits, with the ids of their topics where they are known.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{GapReason, OffsetGap};
 use crate::record::{TopicPartition, counted};
@@ -29,7 +30,7 @@ use crate::source::kafka::{TopicError, TopicListing};
 const RETRY_PAUSE: Duration = Duration::from_millis(300);
 
 /// The range of one partition, frozen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartitionPlan {
     /// The partition.
     pub topic_partition: TopicPartition,
