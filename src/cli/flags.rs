@@ -13,6 +13,7 @@ use crate::cli::help;
 use crate::cli::output::{DiffFlags, OutputFlags, StoredReportFlags};
 use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
+use crate::cli::shards::{ExtractFlags, MergeFlags};
 use crate::cli::state::{HistoryFlags, StateCommandFlags, StateFlags};
 use crate::cli::store::StoreFlags;
 use crate::cli::suggest::SuggestFlags;
@@ -58,6 +59,12 @@ pub enum CommandFlags {
     /// Look at records and propose the fields that identify them, with the scan to run next
     #[command(after_help = help::SUGGEST_END)]
     Suggest(Box<SuggestFlags>),
+    /// Read a part of an audit, on any machine, for `merge` to conclude
+    #[command(after_help = help::EXTRACT_END)]
+    Extract(Box<ExtractFlags>),
+    /// Merge what `extract` read on several machines into one report
+    #[command(after_help = help::MERGE_END)]
+    Merge(Box<MergeFlags>),
     /// Lose acknowledgements inside an embedded broker, then audit what comes of it
     #[command(after_help = help::DEMO_END)]
     Demo(DemoFlags),

@@ -116,6 +116,39 @@ Exit codes:
   2  there is no such report, or it is damaged
   4  what was rendered cannot be written";
 
+/// End of `dupaudit extract --help`.
+pub const EXTRACT_END: &str = "\
+Examples:
+  Half of a topic on each of two machines, merged on one of them:
+    dupaudit extract -F prod.conf -t charges -p 0-15 --by charge_id -o half-1
+    dupaudit extract -F prod.conf -t charges -p 16-31 --by charge_id -o half-2
+    dupaudit merge half-1 half-2 -o report.json
+  What `merge` says has to be read again, where it was read first:
+    dupaudit extract -F prod.conf -t charges -p 0-15 --by charge_id -o half-1 \\
+      --suspects half-1/suspects.run
+
+Standard input, databases and --state cannot be shared out. Segments of one
+partition, and the files that belong to one export, belong to one part.
+
+Exit codes:
+  0  done
+  2  the command line or the configuration is wrong, or a named file, topic or
+     partition does not exist
+  4  it failed: broker unreachable or refusing, disk full, internal error";
+
+/// End of `dupaudit merge --help`.
+pub const MERGE_END: &str = "\
+Examples:
+  Folders that `dupaudit extract` wrote, in any order:
+    dupaudit merge half-1 half-2 -o report.json
+  Those that it says have to be read again are told in the same words.
+
+The report is that of one scan over everything, to the byte but for its header.
+What was asked is what the parts were asked, which have to agree.
+
+Exit codes:
+  as `dupaudit scan`, and 4 where records have to be read again first";
+
 /// End of `dupaudit suggest --help`.
 pub const SUGGEST_END: &str = "\
 Examples:

@@ -13,6 +13,7 @@ pub mod preset;
 pub mod resolve;
 pub mod schema;
 pub mod secret;
+pub mod shards;
 pub mod signals;
 pub mod state;
 pub mod store;
@@ -32,7 +33,8 @@ use crate::cli::flags::{CommandFlags, Flags};
 use crate::cli::message::Messages;
 use crate::cli::resolve::RunContext;
 use crate::cli::usage_error::UsageError;
-use crate::command::{self, Command, CommandError, FailOn, Outcome, Surroundings};
+use crate::command::{self, Command, CommandError, FailOn, Outcome};
+use crate::command::{ShardCommand, Surroundings};
 use crate::source::StopFlag;
 
 /// Runs the program and ends the process.
@@ -83,6 +85,8 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         CommandFlags::Report(report) => report.quiet,
         CommandFlags::Suggest(suggest) => suggest.quiet,
         CommandFlags::Demo(demo) => demo.quiet,
+        CommandFlags::Extract(extract) => extract.quiet,
+        CommandFlags::Merge(merge) => merge.output.quiet,
         CommandFlags::Baseline(_)
         | CommandFlags::Check(_)
         | CommandFlags::Diff(_)
@@ -93,12 +97,23 @@ fn run(arguments: &[OsString], fail_on: &Cell<FailOn>) -> u8 {
         | CommandFlags::Man => false,
     };
     let mut messages = Messages::new(io::stderr(), is_quiet);
-    let command = match resolve_command(&flags, &arguments) {
+    let command = match resolve_command(flags, &arguments) {
         Ok(command) => command,
         Err(errors) => return print_usage_errors(&mut messages, &errors),
     };
-    if let Command::Scan(scan) = &command {
-        fail_on.set(scan.fail_on);
+    match &command {
+        Command::Scan(scan) => fail_on.set(scan.fail_on),
+        Command::Shard(ShardCommand::Merge(merge)) => fail_on.set(merge.scan.fail_on),
+        Command::Explain(_)
+        | Command::Suggest(_)
+        | Command::Demo(_)
+        | Command::Shard(_)
+        | Command::Baseline(_)
+        | Command::Report(_)
+        | Command::Diff(_)
+        | Command::Presets(_)
+        | Command::State(_)
+        | Command::Print(_) => {}
     }
     match execute(&command, &mut messages) {
         Ok(outcome) => exit_code::of_outcome(outcome, fail_on.get()),
@@ -148,7 +163,7 @@ fn print_clap_error(error: &clap::Error, arguments: &[OsString]) -> u8 {
 }
 
 /// Returns what to do, or everything that is wrong with how it is asked for.
-fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec<UsageError>> {
+fn resolve_command(flags: Flags, arguments: &[OsString]) -> Result<Command, Vec<UsageError>> {
     let context = RunContext {
         command_line: command_line(arguments),
         now_millis: now_millis(),
@@ -156,28 +171,31 @@ fn resolve_command(flags: &Flags, arguments: &[OsString]) -> Result<Command, Vec
         memory_bytes: machine::memory_bytes(),
         threads: machine::threads(),
     };
-    let resolved = match &flags.command {
+    let resolved = match flags.command {
+        CommandFlags::Extract(flags) => shards::extract(*flags, &context)
+            .map(|of| Command::Shard(ShardCommand::Extract(Box::new(of)))),
+        CommandFlags::Merge(flags) => shards::merge(*flags, &context).map(Command::Shard),
         CommandFlags::Scan(scan) => {
-            resolve::scan(scan, context).map(|scan| Command::Scan(Box::new(scan)))
+            resolve::scan(&scan, context).map(|scan| Command::Scan(Box::new(scan)))
         }
         CommandFlags::Explain(explain) => {
-            explain::resolve(explain, context).map(|of| Command::Explain(Box::new(of)))
+            explain::resolve(&explain, context).map(|of| Command::Explain(Box::new(of)))
         }
-        CommandFlags::Report(report) => resolve::stored_report(report).map(Command::Report),
+        CommandFlags::Report(report) => resolve::stored_report(&report).map(Command::Report),
         CommandFlags::Baseline(baseline) => {
-            verdict::baseline(baseline, &context).map(Command::Baseline)
+            verdict::baseline(&baseline, &context).map(Command::Baseline)
         }
-        CommandFlags::Diff(diff) => Ok(Command::Diff(resolve::diff(diff))),
-        CommandFlags::Demo(demo) => Ok(Command::Demo(resolve::demo(demo, context))),
+        CommandFlags::Diff(diff) => Ok(Command::Diff(resolve::diff(&diff))),
+        CommandFlags::Demo(demo) => Ok(Command::Demo(resolve::demo(&demo, context))),
         CommandFlags::Check(flags) => {
-            return config::check::check(flags, &context).map(Command::Print);
+            return config::check::check(&flags, &context).map(Command::Print);
         }
         CommandFlags::Suggest(flags) => {
-            suggest::resolve(flags, context).map(|of| Command::Suggest(Box::new(of)))
+            suggest::resolve(&flags, context).map(|of| Command::Suggest(Box::new(of)))
         }
-        CommandFlags::Presets(flags) => Ok(Command::Presets(preset::shown(flags))),
-        CommandFlags::State(state) => state::resolve(state, &context).map(Command::State),
-        CommandFlags::History(flags) => Ok(Command::State(state::history(flags, &context))),
+        CommandFlags::Presets(flags) => Ok(Command::Presets(preset::shown(&flags))),
+        CommandFlags::State(state) => state::resolve(&state, &context).map(Command::State),
+        CommandFlags::History(flags) => Ok(Command::State(state::history(&flags, &context))),
         CommandFlags::Completions(completions) => {
             Ok(Command::Print(generated::completions(completions.shell)))
         }
@@ -201,12 +219,15 @@ fn execute(
     messages: &mut Messages<io::Stderr>,
 ) -> Result<Outcome, CommandError> {
     let stop = match command {
-        Command::Scan(_) | Command::Explain(_) | Command::Suggest(_) | Command::Demo(_) => {
-            signals::install()
-                .context("take over SIGINT and SIGTERM")
-                .map_err(CommandError::failed)?
-        }
+        Command::Scan(_)
+        | Command::Explain(_)
+        | Command::Suggest(_)
+        | Command::Demo(_)
+        | Command::Shard(ShardCommand::Extract(_)) => signals::install()
+            .context("take over SIGINT and SIGTERM")
+            .map_err(CommandError::failed)?,
         Command::Baseline(_)
+        | Command::Shard(_)
         | Command::Report(_)
         | Command::Diff(_)
         | Command::Presets(_)

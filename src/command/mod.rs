@@ -9,6 +9,7 @@ mod progress;
 mod reports;
 pub mod scan;
 mod schemas;
+pub mod shards;
 mod sources;
 pub mod state;
 mod stores;
@@ -17,6 +18,7 @@ mod targets;
 mod verdict;
 
 pub use explain::ExplainCommand;
+pub use shards::ShardCommand;
 pub use state::{StateAction, StateCommand, StateRequest};
 pub use suggest::SuggestCommand;
 pub use verdict::baseline::BaselineCommand;
@@ -55,6 +57,8 @@ pub enum Command {
     Suggest(Box<SuggestCommand>),
     /// Lists the presets, or shows what one of them sets.
     Presets(Option<&'static Preset>),
+    /// Does a part of an audit, or puts parts together.
+    Shard(ShardCommand),
     /// Shows, shortens or removes what runs remember.
     State(StateCommand),
     /// Prints a text made from the command line's own definition: completions, the manual page.
@@ -384,6 +388,7 @@ pub fn run(
         Command::Demo(demo) => demo::run(demo, surroundings),
         Command::Suggest(suggest) => suggest::run(suggest, surroundings),
         Command::Presets(preset) => presets::run(*preset, surroundings),
+        Command::Shard(command) => shards::run(command, surroundings),
         Command::State(command) => state::run(command, surroundings),
         Command::Print(text) => print::run(text, surroundings),
     }

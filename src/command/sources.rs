@@ -90,7 +90,7 @@ fn open_files(
 }
 
 /// A directory for temporary files that fails is no fault of the file named.
-fn open_error(error: FileError) -> CommandError {
+pub(super) fn open_error(error: FileError) -> CommandError {
     match error {
         FileError::Spill(..) => CommandError::failed(error)
             .with_hint("TMPDIR names the directory: set it to one that exists and has room"),
@@ -116,7 +116,7 @@ pub(super) fn file_options(
 }
 
 /// Beside a topic, an export has to say which topic it is of.
-fn check_topic_of(scan: &ScanCommand, opened: &OpenedFile) -> Result<(), CommandError> {
+pub(super) fn check_topic_of(scan: &ScanCommand, opened: &OpenedFile) -> Result<(), CommandError> {
     let plan = &scan.plan;
     let is_named =
         opened.names_topics || plan.mapping.topic.is_some() || plan.assume_topic.is_some();

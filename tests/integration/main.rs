@@ -15,6 +15,7 @@
 //! | `limits` | little room or memory, few files, signals at any time: reports are whole |
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
 //! | `scripted` | faults that only a scripted broker has, by both readers |
+//! | `shards` | an audit in parts is the report of one scan, to the byte |
 //! | `state` | runs that remember: what they find night after night is what one scan finds |
 //! | `stores` | messages and tables of a real Postgres |
 //! | `terminal` | a real terminal: nothing of the data moves it, lines fit, and its picture |
@@ -57,6 +58,7 @@ mod readme;
 mod reports;
 mod scripted;
 mod scripted_broker;
+mod shards;
 mod state;
 #[cfg(feature = "postgres")]
 mod stores;

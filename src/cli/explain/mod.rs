@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser as _, ValueHint};
 
 use crate::cli::flags::{CommandFlags, Flags, IsolationFlag, RangeFlags, ScanFlags, SourceFlags};
+use crate::cli::output::OutputFlags;
 use crate::cli::resolve::{self, RunContext};
 use crate::cli::secret::{self, MASK};
 use crate::cli::store::StoreFlags;
@@ -131,7 +132,7 @@ fn read_report(flags: &ExplainFlags) -> Result<crate::report::ReadReport, UsageE
 }
 
 /// The report's command line says what was the same, and how it was read.
-fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
+pub fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
     let unknown = |reason: &str| {
         UsageError::new(format!("its command line {reason}"))
             .hint("a report of `dupaudit scan` by this version, or an earlier one, is needed")
@@ -146,6 +147,8 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
             | CommandFlags::Demo(_)
             | CommandFlags::Check(_)
             | CommandFlags::Suggest(_)
+            | CommandFlags::Extract(_)
+            | CommandFlags::Merge(_)
             | CommandFlags::Presets(_)
             | CommandFlags::State(_)
             | CommandFlags::History(_)
@@ -154,6 +157,12 @@ fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
         ) => Err(unknown("is no scan")),
         Err(_) => Err(unknown("cannot be understood")),
     }
+}
+
+/// Returns options of what is written as they are where none is given.
+pub fn plain_output() -> Result<OutputFlags, UsageError> {
+    let scan = ["dupaudit", "scan", "-", "--by", "value"].map(str::to_owned);
+    Ok(scan_of(&scan)?.output)
 }
 
 /// Leaves of the sources those that the group's records came from, as named now.

@@ -310,7 +310,8 @@ fn default_memory(usable_bytes: u64) -> u64 {
     (usable_bytes / 4).max(MEMORY_MIN_BYTES)
 }
 
-fn memory(flags: &LimitFlags, usable_bytes: u64) -> Result<u64, UsageError> {
+/// Returns the memory to stay within.
+pub fn memory(flags: &LimitFlags, usable_bytes: u64) -> Result<u64, UsageError> {
     let Some(text) = &flags.memory else {
         return Ok(default_memory(usable_bytes));
     };
