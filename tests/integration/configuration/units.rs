@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::{PACKAGES, examples};
 use crate::support::python::python;
 use crate::support::{Outcome, Run, Workspace, or_skip};
@@ -95,7 +97,7 @@ fn kubernetes_does_not_repeat_a_job_that_found_something() {
     let script = "import json, yaml; print(json.dumps(yaml.safe_load(open('job.yaml'))))";
     let python = python.display().to_string();
     let said = Run::new(&python, workspace.path(), ["-c", script]).run();
-    let job: serde_json::Value = serde_json::from_str(&said.expect_code(0).stdout).unwrap();
+    let job: Value = serde_json::from_str(&said.expect_code(0).stdout).unwrap();
     assert_eq!(
         (&job["apiVersion"], &job["kind"]),
         (&"batch/v1".into(), &"CronJob".into())
@@ -107,8 +109,17 @@ fn kubernetes_does_not_repeat_a_job_that_found_something() {
     let pod = &job["template"]["spec"];
     assert_eq!(pod["restartPolicy"], "Never");
     let container = &pod["containers"][0];
-    let mounted = container["volumeMounts"][0]["name"].clone();
-    assert_eq!(pod["volumes"][0]["name"], mounted);
+    let names = |of: &Value| -> Vec<Value> {
+        let named = of.as_array().unwrap().iter();
+        named.map(|of| of["name"].clone()).collect()
+    };
+    let mounts = &container["volumeMounts"];
+    assert_eq!(names(mounts), names(&pod["volumes"]));
+    // What is remembered is written to a volume that outlives the job.
+    assert_eq!(mounts[1]["mountPath"], "/var/lib/dupaudit");
+    assert_eq!(mounts[1].get("readOnly"), None);
+    let claim = &pod["volumes"][1]["persistentVolumeClaim"]["claimName"];
+    assert!(claim.is_string(), "{pod}");
     let arguments: Vec<String> = container["args"]
         .as_array()
         .unwrap()
