@@ -44,7 +44,7 @@ pub fn effective(
     let unchanged = || Ok(arguments.to_vec());
     let mut root = Flags::command();
     root.build();
-    let Ok(matches) = root.clone().try_get_matches_from(arguments) else {
+    let Ok(matches) = root.try_get_matches_from_mut(arguments) else {
         return unchanged();
     };
     let Some((name, matches)) = matches.subcommand() else {
