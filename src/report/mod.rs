@@ -24,8 +24,8 @@ pub mod xlsx;
 pub use csv::{CsvReport, CsvRows};
 pub use hints::hints;
 pub use html::HtmlReport;
-pub use json::suggestion_json;
 pub use json::{JsonDiff, JsonReport, JsonlReport};
+pub use json::{document_text, suggestion_json};
 pub use markdown::MarkdownReport;
 pub use prometheus::PrometheusReport;
 pub use read::{ReadReport, ReportReadError, copy_report, read_group};
@@ -38,7 +38,7 @@ pub use terminal::explain;
 pub use terminal::history::HistoryText;
 pub use terminal::presets::PresetText;
 pub use terminal::suggestion::SuggestionText;
-pub use terminal::{Style, TerminalDiff, TerminalOptions, TerminalReport};
+pub use terminal::{ListingText, Style, TerminalDiff, TerminalOptions, TerminalReport};
 
 use std::io;
 use std::io::Write;

@@ -1,5 +1,6 @@
 //! The last runs of a state, as a chart and a table, and as JSON.
 
+use std::io;
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat};
@@ -9,7 +10,7 @@ use crate::command::Surroundings;
 use crate::command::reports;
 use crate::finding::RunHistory;
 use crate::finding::{RunAmount, RunRecord};
-use crate::report::HistoryText;
+use crate::report::{HistoryText, document_text};
 
 /// Returns the last runs for people.
 pub(super) fn text(
@@ -17,7 +18,7 @@ pub(super) fn text(
     history: &RunHistory,
     last: usize,
     surroundings: &Surroundings<'_>,
-) -> std::io::Result<String> {
+) -> io::Result<String> {
     let width = reports::width(surroundings);
     let writer = HistoryText::new(width, reports::style(surroundings));
     let mut text = Vec::new();
@@ -26,7 +27,7 @@ pub(super) fn text(
 }
 
 /// Returns the last runs for programs, the oldest first.
-pub(super) fn json(history: &RunHistory, last: usize) -> String {
+pub(super) fn json(history: &RunHistory, last: usize) -> io::Result<String> {
     let runs: Vec<Value> = history.last(last).iter().map(run).collect();
     let totals = &history.totals;
     let document = json!({"schema_version": 1, "runs": runs, "totals": {
@@ -35,7 +36,7 @@ pub(super) fn json(history: &RunHistory, last: usize) -> String {
         "new_extra_records": totals.extra_records, "new_amounts": amounts(&totals.amounts),
         "new_extra_records_by_cause": totals.causes,
         "new_extra_records_by_topic": totals.topics}});
-    format!("{document:#}\n")
+    document_text(&document)
 }
 
 fn run(run: &RunRecord) -> Value {

@@ -7,6 +7,7 @@ mod spec;
 mod table;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -69,24 +70,26 @@ pub(super) fn run(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Outcome, CommandError> {
     let dir = command.dir.display();
+    let laid_out = |text: io::Result<String>| {
+        let text = text.context("lay the table out");
+        text.map_err(CommandError::failed)
+    };
     let text = match command.action {
         StateAction::Show { is_json } => {
             let overview = state::overview(&command.dir).map_err(failure)?;
-            if is_json {
+            laid_out(if is_json {
                 table::json(&overview)
             } else {
-                table::text(&command.dir, &overview)
-            }
+                table::text(&command.dir, &overview, surroundings)
+            })?
         }
         StateAction::History { last, is_json } => {
             let history = state::overview(&command.dir).map_err(failure)?.history;
-            if is_json {
+            laid_out(if is_json {
                 history::json(&history, last)
             } else {
                 history::text(&command.dir, &history, last, surroundings)
-                    .context("lay the table out")
-                    .map_err(CommandError::failed)?
-            }
+            })?
         }
         StateAction::Prune { older_than_millis } => {
             let mut state = State::open_existing(&command.dir).map_err(failure)?;

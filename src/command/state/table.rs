@@ -1,66 +1,79 @@
 //! What a state remembers, as a table and as JSON.
 
+use std::io;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::command::Surroundings;
+use crate::command::reports;
 use crate::command::state::time_text;
+use crate::finding::RunRecord;
 use crate::record::{counted, grouped};
-use crate::state::StateOverview;
+use crate::report::{ListingText, document_text};
+use crate::state::{FilePlace, PartitionPlace, StateOverview};
 
 /// Runs shown; the log has more.
 const RUNS_SHOWN: usize = 10;
 
 /// Returns the state for people.
-pub(super) fn text(dir: &Path, state: &StateOverview) -> String {
+pub(super) fn text(
+    dir: &Path,
+    state: &StateOverview,
+    surroundings: &Surroundings<'_>,
+) -> io::Result<String> {
+    let width = reports::width(surroundings);
+    let mut listing = ListingText::new(width, reports::style(surroundings));
+    listing.labelled("STATE", &dir.display().to_string());
+    for part in state.spec.iter().filter(|part| part.value != "none") {
+        listing.part(&part.option, &part.value);
+    }
     let entries: u64 = state.runs.iter().map(|run| run.entries).sum();
     let bytes: u64 = state.runs.iter().map(|run| run.bytes).sum();
-    let parts = state.spec.iter().filter(|part| part.value != "none");
-    let mut lines = vec![format!("STATE       {}\n", dir.display())];
-    lines.extend(parts.map(|part| format!("  {:<18}{}\n", part.option, part.value)));
-    lines.push(format!(
-        "REMEMBERS   {}, {} bytes in {}\n",
+    let remembers = format!(
+        "{}, {} bytes in {}",
         counted(entries, "record"),
         grouped(bytes),
         counted(state.runs.len(), "file")
-    ));
-    let mut text = lines.concat();
-    let partitions = state.partitions.iter().map(|known| {
+    );
+    listing.labelled("REMEMBERS", &remembers);
+    let titles = ["PARTITION", "NEXT OFFSET", "LAST READ", ""];
+    listing.table(&titles, &partitions(state));
+    listing.table(&["FILE", "NEXT BYTE", "LAST READ", ""], &files(state));
+    let titles = ["RUN", "VERDICT", "GROUPS", "NEW EXTRA", "RECORDS READ"];
+    listing.table(&titles, &runs(state));
+    let mut text = Vec::new();
+    listing.write(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+fn partitions(state: &StateOverview) -> Vec<Vec<String>> {
+    let row = |known: &PartitionPlace| {
         vec![
             format!("{}-{}", known.topic, known.partition),
             grouped(known.next_offset),
             time_text(known.read_millis),
-            if known.is_current {
-                ""
-            } else {
-                "deleted since"
-            }
-            .to_owned(),
+            unless(known.is_current, "deleted since"),
         ]
-    });
-    text += &table(
-        &["PARTITION", "NEXT OFFSET", "LAST READ", ""],
-        partitions.collect(),
-    );
-    let files = state.files.iter().map(|known| {
-        let next = known
-            .next
-            .map_or("whole".to_owned(), |(byte, _)| grouped(byte));
+    };
+    state.partitions.iter().map(row).collect()
+}
+
+fn files(state: &StateOverview) -> Vec<Vec<String>> {
+    let row = |known: &FilePlace| {
+        let next = known.next.map(|(byte, _)| grouped(byte));
         vec![
             known.path.clone(),
-            next,
+            next.unwrap_or_else(|| "whole".to_owned()),
             time_text(known.read_millis),
-            if known.is_current {
-                ""
-            } else {
-                "replaced since"
-            }
-            .to_owned(),
+            unless(known.is_current, "replaced since"),
         ]
-    });
-    text += &table(&["FILE", "NEXT BYTE", "LAST READ", ""], files.collect());
-    let last = state.history.runs.iter().rev().take(RUNS_SHOWN);
-    let runs = last.map(|run| {
+    };
+    state.files.iter().map(row).collect()
+}
+
+fn runs(state: &StateOverview) -> Vec<Vec<String>> {
+    let row = |run: &RunRecord| {
         vec![
             time_text(run.started_at_millis),
             run.verdict.clone(),
@@ -68,48 +81,17 @@ pub(super) fn text(dir: &Path, state: &StateOverview) -> String {
             grouped(run.new_extra_records),
             grouped(run.records_read),
         ]
-    });
-    text += &table(
-        &["RUN", "VERDICT", "GROUPS", "NEW EXTRA", "RECORDS READ"],
-        runs.collect(),
-    );
-    text
+    };
+    let last = state.history.runs.iter().rev().take(RUNS_SHOWN);
+    last.map(row).collect()
 }
 
-/// Returns rows under a head, the first column to the left; nothing where there are no rows.
-fn table(head: &[&str], rows: Vec<Vec<String>>) -> String {
-    if rows.is_empty() {
-        return String::new();
-    }
-    let head: Vec<String> = head.iter().map(|&name| name.to_owned()).collect();
-    let all: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
-    let columns = all.first().map_or(0, Vec::len);
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| {
-            let cells = all.iter().filter_map(|row| row.get(column));
-            cells
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or_default()
-        })
-        .collect();
-    let mut text = "\n".to_owned();
-    for row in &all {
-        let cells = row.iter().zip(&widths).enumerate();
-        let line: String = cells
-            .map(|(column, (cell, &width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("  {cell:>width$}"),
-            })
-            .collect();
-        text += line.trim_end();
-        text.push('\n');
-    }
-    text
+fn unless(is_so: bool, text: &str) -> String {
+    if is_so { "" } else { text }.to_owned()
 }
 
 /// Returns the state for programs.
-pub(super) fn json(state: &StateOverview) -> String {
+pub(super) fn json(state: &StateOverview) -> io::Result<String> {
     let partitions: Vec<Value> = state
         .partitions
         .iter()
@@ -145,5 +127,5 @@ pub(super) fn json(state: &StateOverview) -> String {
     let document = json!({"schema_version": 1, "spec": spec, "partitions": partitions,
         "files": files, "entries": entries, "runs": state.history.runs,
         "totals": state.history.totals});
-    format!("{document:#}\n")
+    document_text(&document)
 }

@@ -10,6 +10,7 @@ mod summary;
 
 pub use diff::JsonDiff;
 pub use lines::JsonlReport;
+pub use output::document_text;
 pub use suggestion::suggestion_json;
 
 use std::io;

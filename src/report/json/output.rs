@@ -4,6 +4,7 @@ use std::io;
 use std::io::Write;
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::report::timestamp_text::rfc3339;
@@ -112,6 +113,16 @@ impl<W: Write> JsonOutput<W> {
     }
 }
 
+/// Returns a document in lines, for people and programs; nothing in it is obeyed by a terminal.
+pub fn document_text(document: &Value) -> io::Result<String> {
+    let mut text = Vec::new();
+    for line in format!("{document:#}").lines() {
+        write_guarded(&mut text, line)?;
+        text.push(b'\n');
+    }
+    String::from_utf8(text).map_err(io::Error::other)
+}
+
 /// Escapes what a terminal or an old JavaScript would obey: in valid JSON such characters stand
 /// only in strings, or, below U+0020, between values.
 fn write_guarded(output: &mut impl Write, text: &str) -> io::Result<()> {
@@ -170,7 +181,13 @@ mod tests {
     fn nothing_that_a_terminal_obeys_stands_in_the_text() {
         let text = exact("{\"a\":\n\"\u{9b}31m\u{202e}\u{2028}\x7f\"}");
         assert_eq!(text, "{\"a\": \"\\u009b31m\\u202e\\u2028\\u007f\"}");
-        assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok());
+        assert!(serde_json::from_str::<Value>(&text).is_ok());
+        let document = serde_json::json!({"a": ["\n\u{9b}31m\u{202e}"]});
+        let text = document_text(&document).unwrap();
+        assert_eq!(
+            text,
+            "{\n  \"a\": [\n    \"\\n\\u009b31m\\u202e\"\n  ]\n}\n"
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod suggestion;
 mod tables;
 
 pub use diff::TerminalDiff;
+pub use tables::listing::ListingText;
 
 use std::io;
 use std::io::Write;

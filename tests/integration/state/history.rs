@@ -55,6 +55,38 @@ fn every_night_is_told_with_what_it_was_the_first_to_find() {
 }
 
 #[test]
+fn what_is_shown_fits_the_terminal_and_obeys_no_name() {
+    let workspace = Workspace::new();
+    let hostile = "a\u{1b}[2J\u{202e}.jsonl";
+    let long = format!("{}.jsonl", "x".repeat(120));
+    workspace.write(hostile, records(&["a"]));
+    workspace.write(&long, records(&["b"]));
+    night(
+        &workspace,
+        &[hostile, &long],
+        &["--where", "value.id != 'c'"],
+    )
+    .expect_code(0);
+    for arguments in [&["state", "show", "s"][..], &["history", "s"]] {
+        let json = workspace
+            .dupaudit(arguments.iter().chain(&["--json"]))
+            .run();
+        let json = json.expect_code(0).stdout;
+        let shown = workspace.dupaudit(arguments).env("COLUMNS", "60").run();
+        let shown = shown.expect_code(0).stdout;
+        for text in [&json, &shown] {
+            let obeyed = |of: char| of != '\n' && of.is_control() || of == '\u{202e}';
+            assert!(!text.contains(obeyed), "{text:?}");
+        }
+        serde_json::from_str::<Value>(&json).unwrap();
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 60),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn what_is_no_state_or_no_whole_one_is_told() {
     let workspace = nights();
     for (arguments, said) in [

@@ -2,6 +2,7 @@
 
 pub(super) mod episodes;
 pub(super) mod groups;
+pub(super) mod listing;
 pub(super) mod sources;
 pub(super) mod subjects;
 
