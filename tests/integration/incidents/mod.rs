@@ -101,8 +101,9 @@ impl Losses {
         if api_key != PRODUCE {
             return Fate::Pass;
         }
+        // The first for certain: a producer that is kept waiting sends all in a few requests.
         let number = self.answered.fetch_add(1, Ordering::Relaxed);
-        if !mixed_bits(number).is_multiple_of(one_in) {
+        if number > 0 && !mixed_bits(number).is_multiple_of(one_in) {
             return Fate::Pass;
         }
         self.lost.fetch_add(1, Ordering::Relaxed);
@@ -133,9 +134,10 @@ impl Scene {
         }
     }
 
-    /// Loses one in `one_in` acknowledgements by `fate` while `produce` runs.
+    /// Loses the first and one in `one_in` acknowledgements by `fate` while `produce` runs.
     fn losing(&self, one_in: u64, fate: Fate, produce: impl FnOnce()) {
         let before = self.losses.lost.load(Ordering::Relaxed);
+        self.losses.answered.store(0, Ordering::Relaxed);
         *self.losses.plan.lock().unwrap() = Some((one_in, fate));
         produce();
         *self.losses.plan.lock().unwrap() = None;

@@ -77,7 +77,8 @@ impl AckProxy {
         Self { address }
     }
 
-    /// Loses one in `one_in` acknowledgements, chosen by `seed`; the counts tell how many.
+    /// Loses the first and one in `one_in` acknowledgements, chosen by `seed`; the counts tell how
+    /// many.
     pub(crate) fn losing_acks(
         listener: TcpListener,
         broker_port: u16,
@@ -91,7 +92,7 @@ impl AckProxy {
                 return Fate::Pass;
             }
             let number = counted.answered.fetch_add(1, Ordering::Relaxed);
-            if !mixed(seed ^ number).is_multiple_of(one_in) {
+            if number > 0 && !mixed(seed ^ number).is_multiple_of(one_in) {
                 return Fate::Pass;
             }
             counted.lost.fetch_add(1, Ordering::Relaxed);
