@@ -52,6 +52,7 @@ pub fn conclude(
         check_tasks(plan_file, folders)?;
     }
     let sources = number(&mut opened, plan_file)?;
+    check_coordinates(&opened)?;
     if plan_file.is_none() {
         let to_revisit = compare(plan, &opened, context.spill_dir)?;
         if !to_revisit.is_empty() {
@@ -222,7 +223,6 @@ fn overlap(plan: &AuditPlan, folders: &[Folder], spill_dir: &Path) -> Result<Ove
             index.take_over(&survey.topic_partitions, (&[], Some(&mut noted)))?;
         }
     }
-    check_coordinates(folders)?;
     index.finish(plan.memory_share(8), spill_dir)
 }
 

@@ -16,7 +16,7 @@ use crate::index::DuplicateIndex;
 use crate::index::MemoryBudget;
 use crate::index::Occurrence;
 use crate::sorted_run::{PartHeader, PartKind, PartWriter};
-use crate::source::RecordSource;
+use crate::source::{ReadError, RecordSource};
 
 /// Version of surveys.
 pub(super) const VERSION: u32 = 1;
@@ -71,6 +71,9 @@ pub fn extract(
     let notes_coordinates = request.notes_coordinates || collect::may_overlap(plan, sources);
     let read = (sources, notes_coordinates);
     let mut collected = collect::collect(plan, read, &index, context)?;
+    if context.stop.is_stopped() {
+        return Err(stopped("stopped before all was read"));
+    }
     context.progress.enter(Phase::Group);
     write_parts(plan, request, index, collected.writers)?;
     reasons::look_up_paths(plan, sources, &mut collected.counts);
@@ -84,6 +87,11 @@ pub fn extract(
     )?;
     // It comes last: a folder with a survey is whole.
     write_json(&request.dir.join(SURVEY_NAME), &survey)
+}
+
+/// Half a pass is none: nobody could tell what is missing of it.
+pub(super) fn stopped(what: &str) -> AuditError {
+    AuditError::Read(ReadError::Io(std::io::Error::other(what)))
 }
 
 fn survey(

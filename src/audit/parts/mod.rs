@@ -38,6 +38,8 @@ pub use suspects::cut_suspects;
 
 use std::fs;
 use std::io;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -98,7 +100,14 @@ fn write_json(path: &Path, document: &impl Serialize) -> Result<(), AuditError> 
     };
     let mut text = serde_json::to_vec_pretty(document).map_err(|error| failure(&error))?;
     text.push(b'\n');
-    fs::write(&temporary, text).map_err(|error| failure(&error))?;
+    let opened = fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary);
+    let written = opened.and_then(|mut file| file.write_all(&text));
+    written.map_err(|error| failure(&error))?;
     fs::rename(&temporary, path).map_err(|error| failure(&error))
 }
 

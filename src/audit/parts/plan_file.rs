@@ -1,6 +1,6 @@
 //! What all tasks agree on: the question, the splits by number, and which task reads which.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use crate::audit::AuditError;
 use crate::audit::parts::{read_json, write_json};
 use crate::audit::plan::AuditPlan;
 use crate::record::SplitId;
+use crate::source::file::folder_read_as_one;
 use crate::source::kafka::PartitionPlan;
 
 /// The version of plans and surveys.
@@ -150,6 +151,26 @@ impl PlanFile {
         self.splits.iter().filter_map(file).collect()
     }
 
+    /// Returns splits that one task has to read together: the segments of one partition, and every
+    /// other split by itself.
+    pub fn units(&self) -> Vec<Vec<SplitId>> {
+        let mut units: Vec<Vec<SplitId>> = Vec::with_capacity(self.splits.len());
+        let mut folders: HashMap<PathBuf, usize> = HashMap::new();
+        for (number, split) in (0..).map(SplitId).zip(&self.splits) {
+            let folder = match split {
+                PlannedSplit::File(file) => folder_read_as_one(&file.path),
+                PlannedSplit::Partition(_) => None,
+            };
+            let next = units.len();
+            let unit = folder.map_or(next, |folder| *folders.entry(folder).or_insert(next));
+            match units.get_mut(unit) {
+                Some(splits) => splits.push(number),
+                None => units.push(vec![number]),
+            }
+        }
+        units
+    }
+
     /// Has one task read all splits.
     pub fn as_one_task(&mut self) {
         let splits = (0..).map(SplitId).zip(&self.splits);
@@ -180,5 +201,55 @@ impl PlanFile {
         }
         splits.sort_by_key(|(split, _)| *split);
         Ok(splits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(paths: &[&str]) -> PlanFile {
+        let mut plan = PlanFile::new(Vec::new(), 0, Question::default());
+        for path in paths {
+            plan.splits.push(PlannedSplit::File(FileSplit {
+                path: PathBuf::from(path),
+                bytes: 1,
+                modified_millis: None,
+            }));
+        }
+        plan
+    }
+
+    #[test]
+    fn segments_of_one_partition_are_read_by_one_task() {
+        let segment = |folder: &str, offset: u64| format!("{folder}/{offset:020}.log");
+        let paths = [
+            segment("t-0", 0),
+            "a.jsonl".to_owned(),
+            segment("t-1", 0),
+            segment("t-0", 70),
+            "t-0/app.log".to_owned(),
+        ];
+        let plan = plan(&paths.each_ref().map(String::as_str));
+        let units = [vec![0, 3], vec![1], vec![2], vec![4]];
+        assert_eq!(
+            plan.units(),
+            units.map(|unit| unit.into_iter().map(SplitId).collect::<Vec<_>>())
+        );
+    }
+
+    #[test]
+    fn a_task_that_is_not_in_the_plan_is_named() {
+        let mut plan = plan(&["a", "b"]);
+        plan.as_one_task();
+        assert_eq!(plan.splits_of(0).unwrap().len(), 2);
+        let error = plan.splits_of(1).unwrap_err().to_string();
+        assert!(
+            error.contains("1 tasks, from 0 on, and no task 1"),
+            "{error}"
+        );
+        plan.tasks.push(vec![SplitId(9)]);
+        let error = plan.splits_of(1).unwrap_err().to_string();
+        assert!(error.contains("names split 9"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::audit::parts::first_pass::{VERSION, header};
+use crate::audit::parts::first_pass::{VERSION, header, stopped};
 use crate::audit::parts::survey::RevisitSurvey;
 use crate::audit::parts::{FOUND_NAME, GONE_NAME, Question, REVISIT_NAME, write_json};
 use crate::audit::plan::AuditPlan;
@@ -145,10 +145,7 @@ fn pass_over(
         outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     }
     if stop.is_stopped() {
-        let problem = "stopped before all suspects were read again";
-        return Err(AuditError::Read(ReadError::Io(std::io::Error::other(
-            problem,
-        ))));
+        return Err(stopped("stopped before all suspects were read again"));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Reads a part of an audit: the first pass of some splits, or their suspects again.
 
-use std::fs;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
@@ -23,7 +24,10 @@ pub fn run(
     let plan_file = plan_file(extract, surroundings)?;
     let question = Question::of(&scan.plan, scan.isolation.name());
     check_question(&plan_file, &question)?;
-    fs::create_dir_all(&extract.dir)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&extract.dir)
         .with_context(|| format!("create `{}`", extract.dir.display()))
         .map_err(CommandError::configuration)?;
     let sources = opening::open(scan, &plan, (&plan_file, extract.task), surroundings)?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{BLOCK_BYTES, LENGTH_BYTES, PartError, PartHeader, PartKind, checksum, failure};
@@ -20,12 +21,17 @@ pub struct PartWriter {
 }
 
 impl PartWriter {
-    /// Begins a file.
+    /// Begins a file that its owner alone may read: records may be in it.
     pub fn create(path: &Path, header: &PartHeader) -> Result<Self, PartError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = path.with_file_name(format!(".{name}.unfinished"));
-        let file =
-            File::create(&temporary).map_err(|error| failure("create", &temporary, error))?;
+        let opened = File::options()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&temporary);
+        let file = opened.map_err(|error| failure("create", &temporary, error))?;
         let mut writer = Self {
             path: path.to_owned(),
             temporary,

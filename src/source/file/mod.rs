@@ -68,6 +68,14 @@ impl FileError {
     }
 }
 
+/// Returns the folder with which a file has to be read by one process: segments of one partition
+/// tell of each other's transactions, and where they overlap.
+pub fn folder_read_as_one(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let folder = path.parent()?;
+    segment::names::is_segment(name).then(|| folder.to_owned())
+}
+
 /// How to read files.
 #[derive(Clone, Debug)]
 pub struct FileOptions {

@@ -1,6 +1,7 @@
 //! What cannot be shared out, and parts that do not go together.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::shards::{Shards, logs, names};
 use crate::support::Workspace;
@@ -85,4 +86,22 @@ fn a_second_pass_of_other_suspects_does_not_count() {
     let merged = shards.merge(&names(&["shard-0", "shard-1", "shard-2"]));
     let merged = merged.expect_code(4);
     assert!(merged.stderr.contains("of `shard-0`"), "{merged}");
+}
+
+#[test]
+fn nobody_else_may_read_what_a_part_holds() {
+    let workspace = Workspace::new();
+    let files = logs(&workspace);
+    let shards = Shards {
+        workspace: &workspace,
+        options: &["--by", "id"],
+    };
+    shards.by_hand(&[files]).expect_code(1);
+    let folder = workspace.path().join("shard-0");
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
 }
