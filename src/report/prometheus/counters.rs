@@ -65,7 +65,7 @@ fn amounts(metrics: &mut Metrics<'_>, totals: &RunTotals) {
     }
     metrics.counter(
         "found_amount_at_risk_total",
-        "Sum over extra records found first, before reversals, by currency.",
+        "Sum over extra records found first, disputed ones too, before reversals, by currency.",
     );
     for amount in &totals.amounts {
         if let Some(currency) = currency_label(amount.currency.as_deref()) {
