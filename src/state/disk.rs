@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::StateError;
@@ -67,6 +67,12 @@ impl StateDir {
                 });
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        if !is_at(&file, &self.path.join(LOCK_NAME)) {
+            return Err(StateError::Locked {
+                dir: self.path.clone(),
+                holder: "a process that has just removed it".to_owned(),
+            });
         }
         // Only told to others: a full disk must not keep a run from making room on it.
         let _ = file
@@ -144,6 +150,14 @@ impl StateDir {
     }
 }
 
+/// Returns whether a file still lies there: one that was removed before it was locked keeps nobody
+/// out.
+fn is_at(file: &File, path: &Path) -> bool {
+    let place = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let places = file.metadata().ok().zip(fs::metadata(path).ok());
+    places.is_some_and(|(own, there)| place(own) == place(there))
+}
+
 /// Refuses what exists and is no directory.
 pub(super) fn expect_directory(path: &Path) -> Result<(), StateError> {
     if path.exists() && !path.is_dir() {
@@ -186,5 +200,17 @@ mod tests {
         assert_eq!(mode(&dir.path), 0o700);
         dir.create("x").unwrap();
         assert_eq!(mode(&dir.path.join("x")), 0o600);
+    }
+
+    #[test]
+    fn a_lock_that_was_removed_before_it_was_held_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join(LOCK_NAME);
+        let file = File::create(&path).unwrap();
+        assert!(is_at(&file, &path));
+        fs::remove_file(&path).unwrap();
+        assert!(!is_at(&file, &path));
+        File::create(&path).unwrap();
+        assert!(!is_at(&file, &path));
     }
 }

@@ -271,7 +271,6 @@ impl Drop for State {
         if self.dir.path.join(NAME).exists() {
             return;
         }
-        // Another run that waits at the lock would be told that the directory is gone.
         let _ = self.dir.remove(LOCK_NAME);
         if self.is_new_dir {
             let _ = fs::remove_dir(&self.dir.path);
