@@ -289,7 +289,8 @@ pub struct ImpactFlags {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitFlags {
-    /// Memory to stay within, such as `512M` or `2G` [default: a quarter of what there is]
+    /// Memory to stay within, such as `512M` or `2G`, from 16M on; below 64M the program by itself
+    /// takes more [default: a quarter of what there is]
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
     /// Bytes to unpack of one compressed file at most, such as `10G` [default: no limit]

@@ -101,6 +101,11 @@ pub(super) fn open_error(error: FileError) -> CommandError {
     }
 }
 
+/// The part of the memory that may hold what is unpacked ahead of being read, and the most of it:
+/// what is further ahead is no longer in a cache when it is read.
+const AHEAD_PART: u64 = 16;
+const AHEAD_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
 /// Returns how files are read.
 pub(super) fn file_options(
     scan: &ScanCommand,
@@ -112,6 +117,7 @@ pub(super) fn file_options(
     options.decompressed_bytes_max = scan.decompressed_bytes_max;
     options.isolation = scan.isolation;
     options.threads = scan.plan.threads;
+    options.ahead_bytes = (scan.plan.memory_bytes / AHEAD_PART).min(AHEAD_BYTES_MAX);
     Ok(options)
 }
 

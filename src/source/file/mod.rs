@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::source::file::unpack::members::AheadLimits;
 use crate::source::kafka::Isolation;
 
 /// Why a file cannot be audited at all.
@@ -95,8 +96,10 @@ pub struct FileOptions {
     pub chunk_bytes: usize,
     /// What the first pass looks into, where it is not whole values.
     pub members: Option<Arc<ValueMembers>>,
-    /// Threads that the second pass may use for one file.
+    /// Threads that may work on one file beside each other.
     pub threads: usize,
+    /// Memory for what is unpacked ahead of being read.
+    pub ahead_bytes: u64,
 }
 
 /// Members of a value, which is an object, that the first pass looks into.
@@ -122,6 +125,15 @@ impl FileOptions {
             chunk_bytes: 256 * 1024,
             members: None,
             threads: 1,
+            ahead_bytes: 16 * 1024 * 1024,
+        }
+    }
+
+    /// Returns how far to unpack ahead: one thread reads.
+    pub(crate) fn ahead_limits(&self) -> AheadLimits {
+        AheadLimits {
+            threads: self.threads.saturating_sub(1),
+            bytes: self.ahead_bytes,
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::support::{Outcome, Workspace};
 #[cfg(feature = "kafka")]
 mod captured;
 mod message_db;
+mod packed;
 pub(crate) mod postgres;
 #[cfg(feature = "kafka")]
 mod releases;

@@ -63,6 +63,9 @@ fn memory_bounds_the_process_whatever_it_reads() {
     gzip.finish().unwrap();
     let zstd = zstd::encode_all(log.as_bytes(), 1).unwrap();
     workspace.write("packed.jsonl.zst", zstd);
+    let parts = log.as_bytes().chunks(200_000);
+    let frames = parts.flat_map(|part| zstd::encode_all(part, 1).unwrap());
+    workspace.write("frames.jsonl.zst", frames.collect::<Vec<u8>>());
     let mut csv = "charge_id,note\n".to_owned();
     for line in log.lines() {
         let cells = line.trim_matches(['{', '}']).replace("\"charge_id\":", "");
@@ -74,6 +77,7 @@ fn memory_bounds_the_process_whatever_it_reads() {
         "plain.jsonl",
         "packed.jsonl.gz",
         "packed.jsonl.zst",
+        "frames.jsonl.zst",
         "rows.csv",
     ];
     let mut peaks: Vec<(&str, u64)> = files

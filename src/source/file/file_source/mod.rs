@@ -226,9 +226,8 @@ impl FileSource {
                 stream.starting_at(self.resumed.map_or(0, |(byte_offset, _)| byte_offset))
             }
             Input::Regular(regular) => {
-                let file = regular.open()?;
-                let stored = StoredReader::new(file, regular.length(), Arc::clone(&meter));
-                UnpackedStream::open(stored, self.compression, meter)
+                let limits = self.options.ahead_limits();
+                UnpackedStream::packed(regular, self.compression, meter, limits)
             }
             Input::Pipe(spool) => {
                 let length = self.meter.bytes();
@@ -247,15 +246,13 @@ impl FileSource {
     }
 
     fn chunk_bytes(&self) -> io::Result<ChunkBytes> {
-        let (file, length) = match &self.input {
-            Input::Regular(regular) => (regular.open()?, regular.length()),
-            Input::Pipe(spool) => (Arc::clone(spool), self.meter.bytes()),
-        };
-        if self.compression == Compression::Plain {
-            return Ok(ChunkBytes::ByPlace(file));
+        if self.compression != Compression::Plain {
+            return Ok(ChunkBytes::Forward(self.stream(Arc::default())?));
         }
-        let stream = UnpackedStream::stored(file, length, self.compression)?;
-        Ok(ChunkBytes::Forward(stream))
+        Ok(ChunkBytes::ByPlace(match &self.input {
+            Input::Regular(regular) => regular.open()?,
+            Input::Pipe(spool) => Arc::clone(spool),
+        }))
     }
 
     fn scratches(&self) -> MutexGuard<'_, Vec<Scratch>> {

@@ -1,5 +1,7 @@
 //! A file that an earlier run has read up to a place: only what follows is read in the first pass.
 
+use std::sync::Arc;
+
 use crate::record::RecordBlock;
 use crate::source::file::file_source::{FileSource, Input};
 use crate::source::file::revisit::FileRevisitor;
@@ -56,8 +58,10 @@ impl FileSource {
         let Input::Regular(regular) = &self.input else {
             return Err(std::io::ErrorKind::Unsupported.into());
         };
-        let stored = UnpackedStream::stored(regular.open()?, regular.length(), self.compression)?;
-        let mut chunker = self.chunker(stored).stopped_by(StopFlag::default());
+        let limits = self.options.ahead_limits();
+        let meter = Arc::default();
+        let stream = UnpackedStream::packed(regular, self.compression, meter, limits)?;
+        let mut chunker = self.chunker(stream).stopped_by(StopFlag::default());
         let mut bytes = Vec::new();
         while chunker.next_chunk(&mut bytes)?.is_some() {
             bytes.clear();

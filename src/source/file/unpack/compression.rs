@@ -7,6 +7,7 @@ use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 
+use crate::source::file::unpack::ZSTD_WINDOW_LOG_MAX;
 use crate::source::file::unpack::lz4_frames::Lz4Frames;
 
 /// How a file is compressed.
@@ -37,9 +38,6 @@ pub(crate) const MAGIC_BYTES: usize = 10;
 
 const ZSTD_MAGIC: &[u8] = b"\x28\xb5\x2f\xfd";
 const SKIPPABLE_MAGIC_END: &[u8] = b"\x2a\x4d\x18";
-
-/// Window of `zstd --long=31`, the largest that zstd writes.
-const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
 /// Room for the dictionary of `xz -9`, 64 MiB, and some more: a header of a few bytes may ask for
 /// 4 GiB.

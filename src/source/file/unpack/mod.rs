@@ -2,6 +2,7 @@
 
 pub(crate) mod compression;
 mod lz4_frames;
+pub(crate) mod members;
 pub(crate) mod pipe;
 pub(crate) mod stored;
 
@@ -12,12 +13,15 @@ use std::sync::Arc;
 
 use crate::record::grouped;
 use crate::source::file::unpack::compression::{Compression, MAGIC_BYTES};
+use crate::source::file::unpack::members::{AheadLimits, MemberKind, Members, PlacedFile};
 use crate::source::file::unpack::stored::{Fault, Meter, RegularFile, StoredReader};
 use crate::source::file::unpack::stored::{shrunk, unreadable};
 
 /// Decoders are read in pieces that end at multiples of this, so that a decoder that loses what
 /// it made of a piece before it meets damage loses the same in both passes.
 const PIECE_BYTES: u64 = 64 * 1024;
+/// Window of `zstd --long=31`, the largest that zstd writes.
+const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 const STORED_BUFFER_BYTES: usize = 128 * 1024;
 
 /// How a stream ends.
@@ -116,6 +120,24 @@ impl UnpackedStream {
             }
         };
         Ok(Self::new(Bytes::Decoded(decoder), compression, meter))
+    }
+
+    /// Opens a compressed regular file from its start; some of it may be unpacked ahead.
+    pub(crate) fn packed(
+        regular: &RegularFile,
+        compression: Compression,
+        meter: Arc<Meter>,
+        limits: AheadLimits,
+    ) -> io::Result<Self> {
+        let (file, length) = (regular.open()?, regular.length());
+        let Some(kind) = MemberKind::of(compression) else {
+            let stored = StoredReader::new(file, length, Arc::clone(&meter));
+            return Self::open(stored, compression, meter);
+        };
+        let file = PlacedFile { file, length };
+        let members = Members::new(file, kind, Arc::clone(&meter), limits);
+        let bytes = Bytes::Decoded(Box::new(members));
+        Ok(Self::new(bytes, compression, meter))
     }
 
     /// Opens the stored bytes of a file from its start, by place.

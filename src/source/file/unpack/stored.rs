@@ -43,6 +43,11 @@ impl Meter {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Counts all bytes before a place.
+    pub(crate) fn reach(&self, place: u64) {
+        self.bytes.fetch_max(place, Ordering::Relaxed);
+    }
+
     /// Remembers what ended the reading, and returns an error to pass through a decoder.
     pub(crate) fn fail(&self, fault: Fault) -> io::Error {
         let mut slot = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
