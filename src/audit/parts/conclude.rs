@@ -256,6 +256,7 @@ fn collect_details(
         Some(excluded) => excluded_details(folders, excluded, (spill_dir, plan.memory_share(8)))?,
         None => HashSet::new(),
     };
+    // Reasons of records that are left out here were counted there: they are true all the same.
     let mut unread = UnreadReasons::default();
     for revisit in folders.iter().filter_map(|folder| folder.revisit.as_ref()) {
         unread.add(&revisit.unread);

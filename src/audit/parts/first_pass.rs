@@ -168,6 +168,42 @@ fn part_of(Fingerprint([high, _]): Fingerprint, parts: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::AuditProgress;
+    use crate::audit::scripted::ScriptedSource;
+    use crate::source::StopFlag;
+
+    #[test]
+    fn a_pass_that_is_stopped_leaves_no_survey() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = AuditPlan::sample(&["id"]);
+        let question = Question::of(&plan, "read_committed");
+        let request = FirstPassRequest {
+            question: &question,
+            task: 0,
+            parts: 2,
+            notes_coordinates: false,
+            dir: folder.path(),
+        };
+        for is_stopped in [true, false] {
+            let records = [(1, r#"{"id":1}"#)];
+            let sources: [Box<dyn RecordSource>; 1] =
+                [Box::new(ScriptedSource::new(&records, &[]))];
+            let stop = StopFlag::default();
+            if is_stopped {
+                stop.stop();
+            }
+            let context = AuditContext {
+                spill_dir: folder.path(),
+                progress: &AuditProgress::default(),
+                stop: &stop,
+                known: &[],
+                past: None,
+            };
+            let extracted = extract(&plan, &sources, &request, context);
+            assert_eq!(extracted.is_err(), is_stopped);
+            assert_eq!(folder.path().join(SURVEY_NAME).exists(), !is_stopped);
+        }
+    }
 
     #[test]
     fn parts_ascend_with_fingerprints_and_none_is_left_out() {
