@@ -128,13 +128,16 @@ fn isolation_text(report: &ReportHead<'_>) -> Option<String> {
     }
 }
 
-/// Returns what copies are that have no conflict: what a message store makes of its own for each
-/// record counts for nothing.
-pub(in crate::report) fn identical_text(report: &ReportHead<'_>) -> &'static str {
+/// Returns what copies are that have no conflict, and what those with one do: what a message store
+/// makes of its own for each record counts for nothing.
+pub(in crate::report) fn likeness_texts(report: &ReportHead<'_>) -> (&'static str, &'static str) {
     if report.coverage.has_store() {
-        "alike but for ids, positions and times"
+        (
+            "alike but for ids, positions and times",
+            "differ in more than ids, positions and times",
+        )
     } else {
-        "byte-identical"
+        ("byte-identical", "are not byte-identical")
     }
 }
 

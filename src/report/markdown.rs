@@ -15,7 +15,7 @@ use crate::finding::ReportedRecord;
 use crate::report::ReportHead;
 use crate::report::ReportWriter;
 use crate::report::answer::{
-    by_label, hidden_text, identical_text, range_text, short_field, uncompared_text, verdict_text,
+    by_label, hidden_text, likeness_texts, range_text, short_field, uncompared_text, verdict_text,
 };
 use crate::report::terminal::coverage_lines::{missing_texts, read_parts};
 use crate::report::terminal::escape::visible_start;
@@ -150,7 +150,7 @@ fn at_risk(text: &mut String, report: &ReportHead<'_>) {
     }
     let mut facts = Vec::new();
     match (summary.conflicting_groups, uncompared_text(summary)) {
-        (0, None) => facts.push(format!("All copies are {}.", identical_text(report))),
+        (0, None) => facts.push(format!("All copies are {}.", likeness_texts(report).0)),
         (0, Some(uncompared)) => facts.push(format!("Of conflicts: {uncompared}.")),
         (count, uncompared) => {
             let count = counted(count, "group");

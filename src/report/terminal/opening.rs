@@ -9,7 +9,7 @@ use crate::finding::Episode;
 use crate::finding::TimeSpan;
 use crate::report::ReportHead;
 use crate::report::answer::{
-    grouped_length, hidden_text, identical_text, range_text, short_field, uncompared_text,
+    grouped_length, hidden_text, likeness_texts, range_text, short_field, uncompared_text,
     verdict_text,
 };
 use crate::report::terminal::causes;
@@ -183,13 +183,14 @@ fn money(total: &AmountTotal, sum: &str) -> String {
 }
 
 fn conflicts(screen: &mut Screen, report: &ReportHead<'_>) {
-    let (summary, identical) = (report.summary, identical_text(report));
+    let summary = report.summary;
+    let (identical, differ) = likeness_texts(report);
     let uncompared = uncompared_text(summary);
     let mut text = match summary.conflicting_groups {
         0 if uncompared.is_none() => format!("0: all copies {identical}"),
         0 => "0 known".to_owned(),
         conflicting => format!(
-            "{} of {}: their copies are not {identical}",
+            "{} of {}: their copies {differ}",
             grouped(conflicting),
             counted(summary.groups, "group")
         ),
