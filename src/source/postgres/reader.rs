@@ -17,9 +17,9 @@ use crate::source::postgres::error::{PostgresError, of_io};
 use crate::source::postgres::relation::Relation;
 use crate::source::postgres::rows::RowReader;
 
-/// A block is handed on at either.
-const BLOCK_BYTES: usize = 1 << 20;
-const BLOCK_RECORDS: usize = 8192;
+/// A block is handed on at either: several of each connection are on their way.
+const BLOCK_BYTES: usize = 256 << 10;
+const BLOCK_RECORDS: usize = 2048;
 
 /// Fewer positions than these are no work for a connection of their own.
 const TASK_POSITIONS_MIN: i64 = 20_000;
@@ -89,7 +89,7 @@ pub(super) fn tasks(relations: &[Relation], connections: usize) -> Vec<Task> {
 /// Starts the connections; what they tell ends when all are done.
 pub(super) fn start(shared: &Arc<Shared>, tasks: &[Task]) -> io::Result<Receiver<Told>> {
     let connections = shared.spec.connections.clamp(1, tasks.len().max(1));
-    let (sender, receiver) = sync_channel(connections * 2);
+    let (sender, receiver) = sync_channel(connections);
     let numbered: VecDeque<(usize, Task)> = tasks.iter().cloned().enumerate().collect();
     let queue = Arc::new(Mutex::new(numbered));
     for number in 0..connections {
