@@ -58,7 +58,7 @@ pub(super) fn check_places(plan: &AuditPlan, counts: &Counts) -> Result<(), Audi
     };
     Err(AuditError::Unusable(format!(
         "`{flag}` needs timestamps, and none of {} read has one; \
-         say which field holds it: --map timestamp=FIELD",
+         say which field holds it: --map timestamp=FIELD, of a table --timestamp COLUMN",
         counted(counts.records_read, "record")
     )))
 }

@@ -183,6 +183,7 @@ pub(super) mod postgres {
         let hint = match &error {
             PostgresError::Configuration(_) => return CommandError::configuration(error),
             PostgresError::Server(_) => SERVER_HINT,
+            PostgresError::Ended(_) => return CommandError::failed(error),
             PostgresError::Certificate(_) => CERTIFICATE_HINT,
         };
         CommandError::failed(error).with_hint(hint)

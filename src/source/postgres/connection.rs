@@ -7,6 +7,9 @@ use postgres::{Client, NoTls};
 use crate::source::postgres::PostgresSpec;
 use crate::source::postgres::error::PostgresError;
 
+/// When a server that says nothing is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_mins(1);
+
 /// How long a lock of others is waited for.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -15,6 +18,7 @@ pub(super) fn open(spec: &PostgresSpec, snapshot: Option<&str>) -> Result<Client
     let settings = &spec.settings;
     let mut config = settings.config.clone();
     config.application_name("dupaudit");
+    config.keepalives_idle(KEEPALIVE);
     let doing = format!("connect to {}", settings.place());
     let connected = if config.get_ssl_mode() == postgres::config::SslMode::Disable {
         config.connect(NoTls)

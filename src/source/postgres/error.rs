@@ -7,6 +7,13 @@ use thiserror::Error as ThisError;
 
 use crate::source::ReadError;
 
+/// What others bring about while a statement runs.
+const ENDS: [SqlState; 3] = [
+    SqlState::QUERY_CANCELED,
+    SqlState::ADMIN_SHUTDOWN,
+    SqlState::CRASH_SHUTDOWN,
+];
+
 /// Why a database cannot be audited.
 #[derive(Debug, ThisError)]
 pub enum PostgresError {
@@ -16,6 +23,9 @@ pub enum PostgresError {
     /// The server cannot be reached, refuses, or gave up.
     #[error("{0}")]
     Server(String),
+    /// The server ended what it was doing.
+    #[error("{0}")]
+    Ended(String),
     /// The server does not show who it is, as it was asked to.
     #[error("{0}")]
     Certificate(String),
@@ -43,7 +53,11 @@ impl PostgresError {
             SqlState::DATATYPE_MISMATCH,
             SqlState::READ_ONLY_SQL_TRANSACTION,
         ];
-        if is_named.contains(state) {
+        if *state == SqlState::QUERY_CANCELED && text.contains("timeout") {
+            Self::Ended(format!("{text}; --statement-timeout gives it longer"))
+        } else if ENDS.contains(state) {
+            Self::Ended(text)
+        } else if is_named.contains(state) {
             Self::Configuration(text)
         } else {
             Self::Server(text)
@@ -119,6 +133,7 @@ impl From<PostgresError> for ReadError {
         match error {
             PostgresError::Configuration(text)
             | PostgresError::Server(text)
+            | PostgresError::Ended(text)
             | PostgresError::Certificate(text) => Self::Cluster(text),
         }
     }

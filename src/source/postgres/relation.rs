@@ -255,7 +255,10 @@ impl Source {
         let found = found.map_err(|error| failed(&error))?;
         let Some(found) = found else {
             let place = spec.settings.place();
-            let text = format!("there is no table `{name}` in {place}");
+            let text = format!(
+                "there is no table `{name}` in {place}: outside the search path its schema stands \
+                 before it, as in message_store.messages"
+            );
             return Err(PostgresError::Configuration(text));
         };
         let from: String = found.try_get(0).map_err(|error| failed(&error))?;

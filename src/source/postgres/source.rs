@@ -195,6 +195,12 @@ impl PostgresSource {
             });
         }
         gaps.sort();
+        // Tasks that follow each other leave one gap.
+        gaps.dedup_by(|next, last| {
+            let is_one = last.end == next.start && last.reason == next.reason;
+            last.end = if is_one { next.end } else { last.end };
+            is_one
+        });
         let Range { start, end } = relation.range;
         let unread = gaps.iter().find(|gap| gap.reason == GapReason::Interrupted);
         PartitionCoverage {

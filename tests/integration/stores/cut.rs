@@ -1,12 +1,16 @@
 //! Connections that end in the middle of a scan: an error, and never a false answer.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 use super::report;
 use crate::formats::postgres::Postgres;
+use crate::interrupted::signal;
 use crate::support::tcp_proxy::{TcpProxy, Weather};
-use crate::support::{Run, Workspace, or_skip};
+use crate::support::{Run, Workspace, or_skip, wait};
 
 const RECORDS: i64 = 30_000;
 
@@ -15,6 +19,17 @@ const FILL: &str = "create table public.outbox (seq bigserial primary key, paylo
 insert into public.outbox (payload)
     select jsonb_build_object('id', n - (n % 300 = 0)::int, 'note', repeat('x', 950))
     from generate_series(1, 30000) n";
+
+/// Asks whether at least one connection copies.
+const READING: &str = "select (count(*) > 0)::int from pg_stat_activity \
+                       where query like 'COPY%' and state = 'active' and pid <> pg_backend_pid()";
+
+/// Has parts of 16 KB come late, which makes a long scan of a table.
+fn late(database: &Postgres) -> TcpProxy {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let late = Weather::Late(Duration::from_millis(20));
+    TcpProxy::start(listener, database.port, late)
+}
 
 const FLAGS: [&str; 4] = ["--table", "public.outbox", "--by", "payload.id"];
 
@@ -39,20 +54,47 @@ fn a_server_that_goes_down_in_the_middle_ends_the_audit() {
     };
     let workspace = Workspace::new();
     database.psql(&workspace, FILL);
-    // Parts of 16 KB that come late make a long scan of it.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let late = Weather::Late(Duration::from_millis(20));
-    let proxy = TcpProxy::start(listener, database.port, late);
+    let proxy = late(&database);
     let running = dupaudit(&workspace, &proxy).start();
-    let reading = "select count(*) from pg_stat_activity \
-                   where query like 'COPY%' and state = 'active' and pid <> pg_backend_pid()";
-    database.wait_until_one(&workspace, reading);
+    database.wait_until_one(&workspace, READING);
     // As `pg_ctl stop -m immediate` does.
     drop(database);
     let outcome = running.finish().expect_code(4);
     let outcome = outcome.expect_stderr("error: read public.outbox: ");
     assert!(outcome.stdout.is_empty(), "{outcome}");
     assert!(!workspace.path().join("cut.json").exists());
+}
+
+#[test]
+fn a_scan_that_is_interrupted_says_what_it_has_not_read() {
+    let Some(database) = or_skip(Postgres::with_message_db()) else {
+        return;
+    };
+    let workspace = Workspace::new();
+    database.psql(&workspace, FILL);
+    let proxy = late(&database);
+    let address = format!("postgresql://postgres@{}/message_store", proxy.address);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dupaudit"))
+        .current_dir(workspace.path())
+        .args(["scan", "--postgres", &address, "--table", "public.outbox"])
+        .args(["--by", "seq", "-o", "r.json", "-q"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    database.wait_until_one(&workspace, READING);
+    signal(&child, "INT");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    assert_eq!(wait(&mut child, deadline), Some(3));
+    let report = workspace.report("r.json");
+    assert_eq!(report.verdict(), "incomplete");
+    let coverage = &report.0["coverage"]["partitions"][0];
+    let gaps = coverage["gaps"].as_array().unwrap();
+    let last = gaps.last().unwrap();
+    assert_eq!(last["reason"], "interrupted");
+    assert_eq!(last["end"], RECORDS + 1, "{coverage}");
+    // What follows one another is one gap.
+    let touch = |pair: &[Value]| pair[0]["end"] == pair[1]["start"];
+    assert!(!gaps.windows(2).any(touch), "{coverage}");
 }
 
 #[test]

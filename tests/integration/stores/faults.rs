@@ -129,7 +129,7 @@ fn a_statement_that_is_cancelled_ends_the_audit() {
     let timeout = [&flags[..], &["--statement-timeout", "300ms"]].concat();
     scan(&database, &workspace, &timeout)
         .expect_code(4)
-        .expect_stderr("statement timeout");
+        .expect_stderr("statement timeout [57014]; --statement-timeout gives it longer");
     let address = database.address("postgres");
     let arguments = ["scan", "--postgres", &address, "-o", "r.json"];
     let quick = "select n, pg_sleep(0.001 * (n > 5)::int)::text || n as id \

@@ -94,3 +94,47 @@ fn a_query_is_read_by_its_position() {
     let flags = ["--query", writes, "--position", "seq", "--by", "type"];
     scan(&database, &workspace, &flags).expect_code(2);
 }
+
+/// What was said twice has two ids: no preset of a topic sees it in the table, or in a copy of it.
+#[test]
+fn an_outbox_alone_is_known_by_what_it_says_and_its_export_reads_the_same() {
+    let Some(database) = or_skip(Postgres::with_message_db()) else {
+        return;
+    };
+    let workspace = Workspace::new();
+    database.psql(
+        &workspace,
+        "create table public.outbox (id uuid primary key default gen_random_uuid(), \
+         seq bigserial, aggregatetype text, aggregateid text, type text, payload jsonb); \
+         insert into public.outbox (aggregatetype, aggregateid, type, payload) \
+         select 'order', n::text, kind, jsonb_build_object('n', n, 'kind', kind) \
+         from generate_series(1, 20) n, unnest(array['Placed', 'Paid']) kind \
+         union all select 'order', n::text, 'Paid', jsonb_build_object('kind', 'Paid', 'n', n) \
+         from generate_series(5, 20, 5) n",
+    );
+    let table = ["--table", "public.outbox", "--position", "seq"];
+    for preset in ["outbox", "debezium-outbox", "outbox-table"] {
+        let flags = [&table[..], &["--preset", preset]].concat();
+        let audited = report(&database, &workspace, &flags, 1);
+        assert_eq!(audited.0["header"]["preset"], "outbox-table");
+        assert_eq!(audited.total("records_audited"), 44);
+        assert_eq!(audited.total("groups"), 4);
+        assert_eq!(audited.total("subjects"), 4);
+        // The key of the table and the place in it are no conflict.
+        assert_eq!(audited.total("conflicting_groups"), 0);
+        let cause = &audited.groups()[0]["cause"];
+        assert_eq!(cause, "application-resend");
+        // Nobody knows why it was written: the confidence says so.
+        assert_eq!(audited.groups()[0]["confidence"], "weak");
+    }
+    let export = r"\copy public.outbox to 'outbox.csv' csv header";
+    database.psql(&workspace, export);
+    let scan = ["scan", "outbox.csv", "--preset", "outbox-table"];
+    let scan = scan.into_iter().chain(["-o", "e.json"]);
+    workspace.dupaudit(scan).run().expect_code(1);
+    let export = workspace.report("e.json");
+    let audited = workspace.report("r.json");
+    for total in ["records_audited", "groups", "extra_records", "subjects"] {
+        assert_eq!(export.total(total), audited.total(total), "{total}");
+    }
+}
