@@ -108,8 +108,15 @@ pub fn select_partitions(
     spec: &KafkaSpec,
     deadline: Instant,
 ) -> Result<Vec<SelectedPartition>, KafkaError> {
+    let mut known = None;
     loop {
-        let listings = select_topics(client, spec, deadline)?;
+        let listings = match (select_topics(client, spec, deadline), known) {
+            // That no answer came in the time left says less than the answer before it.
+            (Err(KafkaError::Cluster(_)), Some(problem)) => {
+                return Err(KafkaError::Cluster(problem));
+            }
+            (listings, _) => listings?,
+        };
         let Some(problem) = leaderless::leaderless(&listings, spec) else {
             return partitions_of(&listings, spec);
         };
@@ -117,6 +124,7 @@ pub fn select_partitions(
             return Err(KafkaError::Cluster(problem));
         }
         std::thread::sleep(RETRY_PAUSE);
+        known = Some(problem);
     }
 }
 
