@@ -24,6 +24,8 @@ pub mod suggest;
 
 pub mod audit;
 
+pub mod spark;
+
 pub mod command;
 
 pub mod cli;
