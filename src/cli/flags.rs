@@ -14,6 +14,7 @@ use crate::cli::output::{DiffFlags, OutputFlags, StoredReportFlags};
 use crate::cli::preset::PresetsFlags;
 use crate::cli::schema::SchemaFlags;
 use crate::cli::shards::{ExtractFlags, MergeFlags};
+use crate::cli::spark::SparkFlags;
 use crate::cli::state::{HistoryFlags, StateCommandFlags, StateFlags};
 use crate::cli::store::StoreFlags;
 use crate::cli::suggest::SuggestFlags;
@@ -124,6 +125,9 @@ pub struct ScanFlags {
     /// What may be used.
     #[command(flatten)]
     pub limits: LimitFlags,
+    /// Who does the work.
+    #[command(flatten)]
+    pub spark: SparkFlags,
     /// What is not typed.
     #[command(flatten)]
     pub config: ConfigFlags,
@@ -440,6 +444,10 @@ mod tests {
             "--new-for",
             "--max-rate",
             "--dry-run",
+            "--engine",
+            "--master",
+            "--spark-submit",
+            "--conf",
             "-r, --schema-registry",
             "--schemas",
             "--value-schema",

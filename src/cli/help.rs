@@ -44,6 +44,9 @@ Examples:
   Messages of a store that were handled twice:
     dupaudit scan --postgres postgresql://auditor@db-1/message_store \\
       --category payment --preset message-db
+  A year of records, by the tasks of a Spark job:
+    dupaudit scan -F prod.conf -t charges --by charge_id -o year.json \\
+      --engine spark --master yarn
 
 Exit codes:
   0  no duplicates, coverage complete

@@ -15,6 +15,7 @@ pub mod schema;
 pub mod secret;
 pub mod shards;
 pub mod signals;
+pub mod spark;
 pub mod state;
 pub mod store;
 pub mod suggest;
@@ -34,7 +35,7 @@ use crate::cli::message::Messages;
 use crate::cli::resolve::RunContext;
 use crate::cli::usage_error::UsageError;
 use crate::command::{self, Command, CommandError, FailOn, Outcome};
-use crate::command::{ShardCommand, Surroundings};
+use crate::command::{ScanCommand, ShardCommand, Surroundings};
 use crate::source::StopFlag;
 
 /// Runs the program and ends the process.
@@ -176,7 +177,7 @@ fn resolve_command(flags: Flags, arguments: &[OsString]) -> Result<Command, Vec<
             .map(|of| Command::Shard(ShardCommand::Extract(Box::new(of)))),
         CommandFlags::Merge(flags) => shards::merge(*flags, &context).map(Command::Shard),
         CommandFlags::Scan(scan) => {
-            resolve::scan(&scan, context).map(|scan| Command::Scan(Box::new(scan)))
+            resolve::scan(&scan, context).and_then(|scan| with_program(scan, arguments))
         }
         CommandFlags::Explain(explain) => {
             explain::resolve(&explain, context).map(|of| Command::Explain(Box::new(of)))
@@ -204,6 +205,18 @@ fn resolve_command(flags: Flags, arguments: &[OsString]) -> Result<Command, Vec<
             .map_err(|error| UsageError::new(error.to_string())),
     };
     resolved.map_err(|error| vec![error])
+}
+
+/// Tells a cluster, if one is to do the work, what its tasks are to run.
+fn with_program(mut scan: ScanCommand, arguments: &[OsString]) -> Result<Command, UsageError> {
+    if let Some(cluster) = &mut scan.cluster {
+        spark::add_program(cluster, arguments).map_err(|error| {
+            UsageError::new(format!(
+                "this program, or the folder it runs in, is gone: {error}"
+            ))
+        })?;
+    }
+    Ok(Command::Scan(Box::new(scan)))
 }
 
 /// Returns the command line for the report: without the program's path, secrets masked.

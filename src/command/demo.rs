@@ -101,6 +101,7 @@ mod embedded {
             schemas: SchemaSpec::default(),
             files: Vec::new(),
             store: None,
+            cluster: None,
             format: None,
             decompressed_bytes_max: None,
             kafka: Some(KafkaRequest {

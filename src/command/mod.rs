@@ -1,5 +1,6 @@
 //! What can be run, and what it comes to.
 
+mod cluster;
 pub mod demo;
 mod dry_run;
 pub mod explain;
@@ -17,6 +18,7 @@ pub mod suggest;
 mod targets;
 mod verdict;
 
+pub use cluster::ClusterRequest;
 pub use explain::ExplainCommand;
 pub use shards::ShardCommand;
 pub use state::{StateAction, StateCommand, StateRequest};
@@ -84,6 +86,8 @@ pub struct ScanCommand {
     pub kafka: Option<KafkaRequest>,
     /// What to read of a database.
     pub store: Option<StoreRequest>,
+    /// The cluster that is to read, if it is not this machine.
+    pub cluster: Option<ClusterRequest>,
     /// Whether to show what would be read instead of reading it.
     pub is_dry_run: bool,
     /// Which transactions count.
@@ -379,7 +383,6 @@ pub fn run(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Outcome, CommandError> {
     match command {
-        Command::Scan(scan) if scan.is_dry_run => dry_run::run(scan, surroundings),
         Command::Scan(scan) => scan::run(scan, surroundings),
         Command::Explain(explain) => explain::run(explain, surroundings),
         Command::Diff(diff) => reports::diff::run(diff, surroundings),

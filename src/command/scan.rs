@@ -2,6 +2,8 @@
 
 use crate::audit;
 use crate::audit::{Audit, AuditContext, AuditError, AuditProgress};
+use crate::command::cluster;
+use crate::command::dry_run;
 use crate::command::progress;
 use crate::command::reports::{self, ReportsRequest, redaction};
 use crate::command::schemas;
@@ -24,11 +26,17 @@ use crate::source::RecordSource;
 const SPACE_HINT: &str = "what does not fit into --memory goes to temporary files: give more \
                           memory, or name a directory with space in the variable TMPDIR";
 
-/// Runs the audit.
+/// Runs the audit where it is to run, or shows what it would take.
 pub fn run(
     scan: &ScanCommand,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Outcome, CommandError> {
+    match (&scan.cluster, scan.is_dry_run) {
+        (Some(cluster), true) => return cluster::dry_run(scan, cluster, surroundings),
+        (Some(cluster), false) => return cluster::run(scan, cluster, surroundings),
+        (None, true) => return dry_run::run(scan, surroundings),
+        (None, false) => {}
+    }
     let summary = audit_command(scan, surroundings)?;
     Ok(Outcome::Audited {
         verdict: summary.verdict,

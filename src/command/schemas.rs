@@ -19,15 +19,23 @@ pub(super) fn plan(
     surroundings: &Surroundings<'_>,
 ) -> Result<AuditPlan, CommandError> {
     let mut spec = scan.schemas.clone();
-    let mut registry = of_files(scan, surroundings)?;
-    registry.extend(&spec.registry);
-    spec.registry = registry;
+    spec.registry = registry(scan, surroundings)?;
     let mut plan = scan.plan.clone();
     if spec.is_asked_for() {
         let schemas = Schemas::open(&spec).map_err(failure)?;
         plan.schemas = Some(Arc::new(schemas));
     }
     Ok(plan)
+}
+
+/// Returns the properties of the registry, those of files and those that are typed.
+pub(super) fn registry(
+    scan: &ScanCommand,
+    surroundings: &Surroundings<'_>,
+) -> Result<RegistrySettings, CommandError> {
+    let mut registry = of_files(scan, surroundings)?;
+    registry.extend(&scan.schemas.registry);
+    Ok(registry)
 }
 
 /// Returns the properties of a registry in the files of `-F`.

@@ -16,6 +16,7 @@
 //! | `lost_acks` | duplicates of a real broker whose acknowledgements were lost are found exactly |
 //! | `scripted` | faults that only a scripted broker has, by both readers |
 //! | `shards` | an audit in parts is the report of one scan, to the byte |
+//! | `spark` | the same reports from a real Spark, whatever is killed |
 //! | `state` | runs that remember: what they find night after night is what one scan finds |
 //! | `stores` | messages and tables of a real Postgres |
 //! | `terminal` | a real terminal: nothing of the data moves it, lines fit, and its picture |
@@ -59,6 +60,7 @@ mod reports;
 mod scripted;
 mod scripted_broker;
 mod shards;
+mod spark;
 mod state;
 #[cfg(feature = "postgres")]
 mod stores;

@@ -22,16 +22,17 @@ const TOPIC_LENGTH_MAX: usize = 249;
 /// Properties that name the brokers.
 const BROKER_PROPERTIES: [&str; 2] = ["bootstrap.servers", "metadata.broker.list"];
 
-/// Returns the request, if topics are asked for, and the isolation level.
+/// Returns the request, if topics are asked for, and the isolation level. What a job on a cluster
+/// would be is shown for files too.
 pub fn resolve(
     flags: &SourceFlags,
-    environment: Environment<'_>,
+    (is_of_cluster, environment): (bool, Environment<'_>),
 ) -> Result<(Option<KafkaRequest>, Isolation), UsageError> {
     let mut properties = properties(&flags.property, environment)?;
     properties.retain(|(name, _)| !RegistrySettings::owns(name));
     let isolation = isolation(flags.isolation, &mut properties)?;
     if flags.topic.is_empty() {
-        return no_topic(flags).map(|()| (None, isolation));
+        return no_topic(flags, is_of_cluster).map(|()| (None, isolation));
     }
     let names_brokers = |(name, _): &(String, String)| BROKER_PROPERTIES.contains(&&**name);
     let is_named_elsewhere =
@@ -53,7 +54,7 @@ pub fn resolve(
     Ok((Some(request), isolation))
 }
 
-fn no_topic(flags: &SourceFlags) -> Result<(), UsageError> {
+fn no_topic(flags: &SourceFlags, is_of_cluster: bool) -> Result<(), UsageError> {
     let option = if !flags.brokers.is_empty() {
         "-b/--brokers"
     } else if !flags.partitions.is_empty() {
@@ -64,7 +65,7 @@ fn no_topic(flags: &SourceFlags) -> Result<(), UsageError> {
         "-F"
     } else if flags.max_rate.is_some() {
         "--max-rate"
-    } else if flags.dry_run {
+    } else if flags.dry_run && !is_of_cluster {
         "--dry-run"
     } else {
         return Ok(());
@@ -277,7 +278,7 @@ mod tests {
 
     fn kafka(arguments: &[&str]) -> Result<(Option<KafkaRequest>, Isolation), UsageError> {
         let environment = |name: &str| (name == "KEPT").then(|| "hunter2".to_owned());
-        resolve(&flags(arguments), &environment)
+        resolve(&flags(arguments), (false, &environment))
     }
 
     fn request(arguments: &[&str]) -> KafkaRequest {

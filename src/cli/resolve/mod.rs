@@ -21,6 +21,7 @@ use crate::cli::output::{DiffFlags, RenderFlags, RowsFlag, StoredReportFlags};
 use crate::cli::preset;
 use crate::cli::resolve::kafka::Environment;
 use crate::cli::schema;
+use crate::cli::spark;
 use crate::cli::state;
 use crate::cli::store;
 use crate::cli::usage_error::UsageError;
@@ -55,7 +56,9 @@ pub struct RunContext<'a> {
 pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, UsageError> {
     let beside = (flags.state.state.is_some(), flags.sources.dry_run);
     store::check_beside(&flags.store, beside)?;
-    let (kafka, isolation) = kafka::resolve(&flags.sources, context.environment)?;
+    let cluster = spark::resolve(flags, context.environment)?;
+    let (kafka, isolation) =
+        kafka::resolve(&flags.sources, (cluster.is_some(), context.environment))?;
     let preset = preset::find(flags);
     let identity = preset::with_dedup_key(&flags.dedup_key, preset);
     let at_risk = preset::with_impact(&flags.impact, preset);
@@ -98,6 +101,7 @@ pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, U
         decompressed_bytes_max: decompressed_bytes_max(&flags.limits)?,
         kafka,
         store,
+        cluster,
         is_dry_run: flags.sources.dry_run,
         isolation,
         preset: preset.map(|preset| preset.name),
@@ -177,6 +181,7 @@ fn check_sources(flags: &SourceFlags, has_store: bool) -> Result<(), UsageError>
              dupaudit scan -b localhost:9092 -t charges --by charge_id",
         ));
     }
+    flags.files.iter().try_for_each(|path| check_place(path))?;
     if let Some(topic) = &flags.assume_topic {
         kafka::check_topic(topic).map_err(|error| error.at("--assume-topic", topic))?;
     }
@@ -194,6 +199,22 @@ fn check_sources(flags: &SourceFlags, has_store: bool) -> Result<(), UsageError>
         }
     }
     Ok(())
+}
+
+/// A file of this name would only be said to be missing.
+fn check_place(path: &Path) -> Result<(), UsageError> {
+    let text = path.to_string_lossy();
+    let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+    match scheme {
+        "s3" | "s3a" | "gs" | "abfs" | "abfss" | "wasbs" | "hdfs" | "http" | "https" => {
+            let message = format!("`{text}` is no file: dupaudit reads what is mounted");
+            Err(UsageError::new(message).hint(
+                "mount the store (mountpoint-s3, gcsfuse, blobfuse2; with --engine spark on every \
+                 worker) and name the path, or pipe it: aws s3 cp s3://… - | dupaudit scan -",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Standard input can be read only once, however often it is named.
@@ -469,6 +490,15 @@ mod tests {
         let line = "a --by id --redact hash --redact-key k";
         assert_eq!(redaction(line).unwrap(), keyed);
         assert!(redaction("a --by id --redact mask --redact-key k").is_err());
+    }
+
+    #[test]
+    fn an_object_store_is_no_missing_file() {
+        for place in ["s3://charges/2026/", "gs://a/b.jsonl", "abfss://a@b/c"] {
+            let refused = error(&format!("{place} --by id")).message;
+            assert!(refused.contains("is no file"), "{refused}");
+        }
+        assert!(resolve("odd://name --by id").is_ok());
     }
 
     #[test]

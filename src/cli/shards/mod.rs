@@ -15,6 +15,7 @@ use crate::cli::output::OutputFlags;
 use crate::cli::resolve::{self, RunContext};
 use crate::cli::schema::SchemaFlags;
 use crate::cli::secret::MASK;
+use crate::cli::spark::SparkFlags;
 use crate::cli::state::StateFlags;
 use crate::cli::store::StoreFlags;
 use crate::cli::usage_error::UsageError;
@@ -182,6 +183,7 @@ pub fn extract(
             ..explain::plain_output()?
         },
         limits: flags.limits,
+        spark: SparkFlags::default(),
         config: flags.config,
     };
     Ok(ExtractCommand {

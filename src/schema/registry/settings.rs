@@ -72,6 +72,12 @@ impl RegistrySettings {
         Ok(())
     }
 
+    /// Iterates over names, without the prefix, and values, secrets in clear.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pairs = self.values.iter();
+        pairs.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Adds those properties of `later` in place of the own ones of the same names.
     pub fn extend(&mut self, later: &Self) {
         let later = later.values.clone();
