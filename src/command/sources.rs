@@ -104,6 +104,8 @@ pub(super) fn open_error(error: FileError) -> CommandError {
 /// The part of the memory that may hold what is unpacked ahead of being read, and the most of it:
 /// what is further ahead is no longer in a cache when it is read.
 const AHEAD_PART: u64 = 16;
+/// A smaller part is not worth the memory of the threads that would unpack.
+const AHEAD_BYTES_MIN: u64 = 8 * 1024 * 1024;
 const AHEAD_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// Returns how files are read.
@@ -117,7 +119,12 @@ pub(super) fn file_options(
     options.decompressed_bytes_max = scan.decompressed_bytes_max;
     options.isolation = scan.isolation;
     options.threads = scan.plan.threads;
-    options.ahead_bytes = (scan.plan.memory_bytes / AHEAD_PART).min(AHEAD_BYTES_MAX);
+    let ahead_bytes = (scan.plan.memory_bytes / AHEAD_PART).min(AHEAD_BYTES_MAX);
+    options.ahead_bytes = if ahead_bytes < AHEAD_BYTES_MIN {
+        0
+    } else {
+        ahead_bytes
+    };
     Ok(options)
 }
 

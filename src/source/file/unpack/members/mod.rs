@@ -61,7 +61,8 @@ impl Members {
         meter: Arc<Meter>,
         limits: AheadLimits,
     ) -> Self {
-        let is_worth_it = limits.threads > 0 && file.length >= AHEAD_BYTES_MIN;
+        let is_allowed = limits.threads > 0 && limits.bytes > 0;
+        let is_worth_it = is_allowed && file.length >= AHEAD_BYTES_MIN;
         Self {
             ahead: is_worth_it.then(|| Ahead::start(&file, kind, limits)),
             file,
