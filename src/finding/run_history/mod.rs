@@ -220,7 +220,7 @@ impl RunHistory {
     }
 
     /// Returns the start of the last run that began by then and left no rest; of more than
-    /// [`RESTS_MAX`] runs in a row that did, the first of these counts.
+    /// seven runs in a row that did, the first of these counts.
     pub fn last_whole_start_by(&self, millis: i64) -> Option<i64> {
         let runs = self.runs.iter();
         let mut runs: Vec<&RunRecord> =
