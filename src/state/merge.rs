@@ -48,8 +48,8 @@ impl Keeping {
     }
 
     /// Drops places of which no entry stays: others that have their name now, those that are gone,
-    /// and, of too many, those that were read longest ago. `of` returns a place's number, whether
-    /// it is current, and when it was read.
+    /// and, of too many, those that were read longest ago, of one run those that were known first.
+    /// `of` returns a place's number, whether it is current, and when it was read.
     pub(super) fn forget_places<T>(
         &self,
         places: &mut Vec<T>,
@@ -61,10 +61,12 @@ impl Keeping {
             is_remembered(place) || is_current && !self.gone.contains(&number)
         });
         let idle = places.iter().filter(|place| !is_remembered(place));
-        let mut idle: Vec<i64> = idle.map(|place| of(place).2).collect();
-        idle.sort_unstable_by_key(|read_millis| Reverse(*read_millis));
-        if let Some(&last) = idle.get(IDLE_PLACES_MAX) {
-            places.retain(|place| is_remembered(place) || of(place).2 > last);
+        // All that one run has read has one time, so the number decides too.
+        let age = |place: &T| (of(place).2, of(place).0);
+        let mut idle: Vec<(i64, u32)> = idle.map(age).collect();
+        idle.sort_unstable_by_key(|age| Reverse(*age));
+        if let Some(&first_out) = idle.get(IDLE_PLACES_MAX) {
+            places.retain(|place| is_remembered(place) || age(place) > first_out);
         }
     }
 
@@ -276,6 +278,24 @@ mod tests {
             .collect();
         let kept = kept(&places);
         assert_eq!((kept.len(), kept[0]), (IDLE_PLACES_MAX, 15));
+    }
+
+    #[test]
+    fn of_too_many_places_that_one_run_has_read_as_many_stay_as_may() {
+        let keeping = Keeping {
+            since_millis: 50,
+            ..Keeping::default()
+        };
+        let many = u32::try_from(IDLE_PLACES_MAX).unwrap() + 5;
+        // One was read before, one is remembered, and all others were read at once.
+        let mut places: Vec<_> = (2..2 + many).map(|at| (at, true, 40)).collect();
+        places.extend([(0, true, 39), (1, true, 50)]);
+        keeping.forget_places(&mut places, |place| *place);
+        let mut numbers: Vec<u32> = places.iter().map(|place| place.0).collect();
+        numbers.sort_unstable();
+        let expected: Vec<u32> = [1].into_iter().chain(7..2 + many).collect();
+        assert_eq!(numbers, expected);
+        assert_eq!(numbers.len(), IDLE_PLACES_MAX + 1);
     }
 
     #[test]
