@@ -268,7 +268,8 @@ impl Drop for State {
     /// Leaves nothing of a state that has never come to be, such as of a scan whose files are not
     /// there.
     fn drop(&mut self) {
-        if self.dir.path.join(NAME).exists() {
+        // Where a disk does not say, the lock of a state that may be there stays.
+        if self.dir.path.join(NAME).try_exists().unwrap_or(true) {
             return;
         }
         let _ = self.dir.remove(LOCK_NAME);

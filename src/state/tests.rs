@@ -308,3 +308,19 @@ fn damage_in_any_file_is_told() {
         fs::write(&path, &whole).unwrap();
     }
 }
+
+#[test]
+fn the_lock_stays_where_nobody_can_say_whether_a_state_is_there() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("state");
+    night(&dir, 0, None).unwrap();
+    let state = State::open(&dir, spec("value.id")).unwrap();
+    // A link to itself is one that cannot be followed, as on a disk that fails.
+    fs::remove_file(dir.join(NAME)).unwrap();
+    std::os::unix::fs::symlink(NAME, dir.join(NAME)).unwrap();
+    drop(state);
+    assert!(dir.join(LOCK_NAME).try_exists().unwrap());
+    fs::remove_file(dir.join(NAME)).unwrap();
+    drop(State::open(&dir, spec("value.id")).unwrap());
+    assert!(!dir.join(LOCK_NAME).try_exists().unwrap());
+}
