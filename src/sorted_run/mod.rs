@@ -11,7 +11,7 @@ pub mod spill_file;
 
 pub use blob::BlobSorter;
 pub use fixed::{FixedRecord, FixedSorter, SortedFixed};
-pub use part_file::{FixedPart, PartError, PartHeader, PartKind, PartReader, PartWriter};
+pub use part_file::{FixedPart, NO_TALLY, PartError, PartHeader, PartKind, PartReader, PartWriter};
 pub use sorted_blobs::{BlobList, SortedBlobs};
 pub use spill_file::{Run, RunReader, RunWriter, SpillError, SpillFile};
 

@@ -1,16 +1,15 @@
 //! Concludes what tasks have read, as if one process had.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::audit::collect::Counts;
 use crate::audit::overlap::{CoordinateIndex, Coordinates, Excluded, Overlap};
 use crate::audit::parts::folder::{Folder, TaskFolder, number};
-use crate::audit::parts::second_pass::digest_of;
+use crate::audit::parts::standing::{DistinctKeys, Standing};
 use crate::audit::parts::survey::SurveyedSource;
-use crate::audit::parts::suspects::write_suspects;
-use crate::audit::parts::{COORDINATES_NAME, FOUND_NAME, GONE_NAME, SUSPECTS_NAME};
-use crate::audit::parts::{PlanFile, Question, part_path};
+use crate::audit::parts::{COORDINATES_NAME, FOUND_NAME, GONE_NAME};
+use crate::audit::parts::{PlanFile, Question};
 use crate::audit::plan::AuditPlan;
 use crate::audit::progress::Phase;
 use crate::audit::revisit::{Revisited, SetAside};
@@ -18,7 +17,6 @@ use crate::audit::unread::UnreadReasons;
 use crate::audit::{Audit, AuditContext, AuditError, Read};
 use crate::audit::{conclude as conclude_audit, move_same_records, statement};
 use crate::finding::Verdict;
-use crate::index::Occurrence;
 use crate::record::SplitId;
 use crate::sorted_run::FixedPart;
 use crate::sorted_run::FixedSorter;
@@ -33,10 +31,12 @@ pub enum Conclusion {
     /// These folders hold suspects that have to be read again where they were read first, and how
     /// many.
     ToRevisit(Vec<(TaskFolder, u64)>),
+    /// Tasks of a plan, some of which have suspects that were not read again.
+    Unrevisited(Vec<TaskFolder>),
 }
 
 /// Concludes what tasks have read. With a plan, each of its tasks has to be there; without one,
-/// each folder is a plan of its own, and fingerprints that it holds are compared here.
+/// each folder is a plan of its own.
 pub fn conclude(
     plan: &AuditPlan,
     (question, plan_file): (&Question, Option<&PlanFile>),
@@ -53,13 +53,13 @@ pub fn conclude(
     }
     let sources = number(&mut opened, plan_file)?;
     check_coordinates(&opened)?;
-    if plan_file.is_none() {
-        let to_revisit = compare(plan, &opened, context.spill_dir)?;
-        if !to_revisit.is_empty() {
-            return Ok(Conclusion::ToRevisit(to_revisit));
-        }
-    }
-    let audit = audit(plan, opened, sources, context)?;
+    let read = (&*opened, plan_file.is_some());
+    let distinct_keys = match Standing::of(plan, read, context.spill_dir)? {
+        Standing::Done(distinct_keys) => distinct_keys,
+        Standing::ToRevisit(folders) => return Ok(Conclusion::ToRevisit(folders)),
+        Standing::Unrevisited(folders) => return Ok(Conclusion::Unrevisited(folders)),
+    };
+    let audit = audit(plan, (opened, distinct_keys), sources, context)?;
     Ok(Conclusion::Audit(Box::new(audit)))
 }
 
@@ -80,52 +80,9 @@ fn check_tasks(plan: &PlanFile, folders: &[TaskFolder]) -> Result<(), AuditError
     Ok(())
 }
 
-/// Compares the fingerprints of all folders; returns those with suspects that were not read again.
-fn compare(
-    plan: &AuditPlan,
-    folders: &[Folder],
-    spill_dir: &Path,
-) -> Result<Vec<(TaskFolder, u64)>, AuditError> {
-    for folder in folders {
-        folder.survey()?;
-        if !part_path(&folder.dir, 0).is_file() {
-            return Err(AuditError::Parts(format!(
-                "`{}` has no fingerprints: they were taken out, or not copied",
-                folder.dir.display()
-            )));
-        }
-    }
-    write_suspects(plan, folders, (spill_dir, plan.memory_share(4)))?;
-    let mut to_revisit = Vec::new();
-    for folder in folders {
-        let (mut count, mut digest) = (0, 0_u64);
-        for suspect in suspects_of(folder)? {
-            count += 1;
-            digest = digest.wrapping_add(digest_of(&suspect?));
-        }
-        let is_done = folder
-            .revisit
-            .as_ref()
-            .is_some_and(|of| of.suspects_digest == digest);
-        if count > 0 && !is_done {
-            let of = TaskFolder {
-                task: folder.task,
-                dir: folder.dir.clone(),
-            };
-            to_revisit.push((of, count));
-        }
-    }
-    Ok(to_revisit)
-}
-
-fn suspects_of(folder: &Folder) -> Result<FixedPart<Occurrence>, AuditError> {
-    let path = folder.dir.join(SUSPECTS_NAME);
-    Ok(FixedPart::new(folder.open_run(&path, PartKind::Suspects)?))
-}
-
 fn audit(
     plan: &AuditPlan,
-    mut folders: Vec<Folder>,
+    (mut folders, distinct_keys): (Vec<Folder>, DistinctKeys),
     sources: Vec<SurveyedSource>,
     context: AuditContext<'_>,
 ) -> Result<Audit, AuditError> {
@@ -145,16 +102,15 @@ fn audit(
         .map(|source| -> Box<dyn RecordSource> { Box::new(source) })
         .collect();
     let coverage = statement::coverage(&sources, overlap.conflicts.listed);
-    let (distinct_keys, is_counted) = distinct_keys(&folders)?;
     let read = Read {
         counts,
-        distinct_keys,
+        distinct_keys: distinct_keys.count,
         conflicts: overlap.conflicts.count,
         revisited,
     };
     let place = (context.spill_dir, context.known, context.progress);
     let mut audit = conclude_audit(plan, &sources, (read, coverage), place)?;
-    state_failures(&mut audit, &folders, is_counted);
+    state_failures(&mut audit, &folders, distinct_keys.is_whole);
     Ok(audit)
 }
 
@@ -179,29 +135,6 @@ fn state_failures(audit: &mut Audit, folders: &[Folder], is_counted: bool) {
     if !summary.complete && summary.verdict == Verdict::Clean {
         summary.verdict = Verdict::Incomplete;
     }
-}
-
-/// Returns how many different dedup keys there are, and whether that is all of them.
-fn distinct_keys(folders: &[Folder]) -> Result<(u64, bool), AuditError> {
-    let mut by_part: BTreeMap<u32, u64> = BTreeMap::new();
-    let mut parts = 0;
-    for folder in folders {
-        let path = folder.dir.join(SUSPECTS_NAME);
-        if folder.surveyed().is_some() && path.is_file() {
-            // Compared here, all parts at once.
-            let mut reader = folder.open_run(&path, PartKind::Suspects)?;
-            while reader.fixed::<Occurrence>()?.is_some() {}
-            return Ok((reader.tally(), true));
-        }
-        parts = parts.max(folder.surveyed().map_or(0, |survey| survey.parts));
-        let told = folder
-            .revisit
-            .iter()
-            .flat_map(|of| &of.distinct_fingerprints);
-        by_part.extend(told.copied());
-    }
-    let is_counted = by_part.len() == usize::try_from(parts).unwrap_or(usize::MAX);
-    Ok((by_part.into_values().sum(), is_counted))
 }
 
 fn overlap(plan: &AuditPlan, folders: &[Folder], spill_dir: &Path) -> Result<Overlap, AuditError> {

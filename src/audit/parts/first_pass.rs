@@ -6,7 +6,7 @@ use crate::audit::collect::{self, Counts};
 use crate::audit::overlap::CoordinateIndex;
 use crate::audit::parts::survey::{Survey, SurveyedSource};
 use crate::audit::parts::{COORDINATES_NAME, PARTS_MAX, Question, SURVEY_NAME};
-use crate::audit::parts::{part_path, write_json};
+use crate::audit::parts::{VERSION, part_path, write_json};
 use crate::audit::plan::AuditPlan;
 use crate::audit::progress::Phase;
 use crate::audit::statement::reasons;
@@ -15,11 +15,8 @@ use crate::finding::Fingerprint;
 use crate::index::DuplicateIndex;
 use crate::index::MemoryBudget;
 use crate::index::Occurrence;
-use crate::sorted_run::{PartHeader, PartKind, PartWriter};
+use crate::sorted_run::{NO_TALLY, PartHeader, PartKind, PartWriter};
 use crate::source::{ReadError, RecordSource};
-
-/// Version of surveys.
-pub(super) const VERSION: u32 = 1;
 
 /// What a task reads, and what it leaves where.
 #[derive(Clone, Debug)]
@@ -121,7 +118,7 @@ fn survey(
     for coordinates in noted.coordinates {
         writer.fixed(&coordinates?)?;
     }
-    writer.finish(0)?;
+    writer.finish(NO_TALLY)?;
     (survey.topic_partitions, survey.spans) = (noted.topic_partitions, noted.spans);
     Ok(survey)
 }
@@ -146,16 +143,16 @@ fn write_parts(
             let wanted = part_of(occurrence.fingerprint, parts);
             while part < wanted {
                 part += 1;
-                std::mem::replace(&mut writer, begin(part)?).finish(0)?;
+                std::mem::replace(&mut writer, begin(part)?).finish(NO_TALLY)?;
             }
             Ok(writer.fixed(&occurrence)?)
         },
     )?;
     while part + 1 < parts {
         part += 1;
-        std::mem::replace(&mut writer, begin(part)?).finish(0)?;
+        std::mem::replace(&mut writer, begin(part)?).finish(NO_TALLY)?;
     }
-    writer.finish(0)?;
+    writer.finish(NO_TALLY)?;
     Ok(())
 }
 

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::audit::AuditError;
-use crate::audit::parts::first_pass::VERSION;
 use crate::audit::parts::survey::{RevisitSurvey, Survey, SurveyedSource};
 use crate::audit::parts::{FAILED_NAME, REVISIT_NAME, SURVEY_NAME};
 use crate::audit::parts::{PlanFile, PlannedSplit, Question};
-use crate::audit::parts::{part_path, read_json};
+use crate::audit::parts::{VERSION, part_path, read_json};
 use crate::audit::plan::AuditPlan;
 use crate::finding::{FileCoverage, PartitionCoverage};
 use crate::record::{SplitId, TopicPartition};
@@ -121,6 +120,14 @@ impl Folder {
             failed: failed.map(|reason| reason.trim().to_owned()),
             numbers: Numbers::default(),
         })
+    }
+
+    /// Returns its number and where it is.
+    pub(super) fn named(&self) -> TaskFolder {
+        TaskFolder {
+            task: self.task,
+            dir: self.dir.clone(),
+        }
     }
 
     /// Returns what the first pass left.

@@ -7,7 +7,8 @@
 //!     DIR/part-RRR.run      one radix part of the fingerprints, of P; sorted, 37 bytes a record
 //!     DIR/coordinates.run   topic, partition, offset of each record, where they may come twice
 //! dupaudit merge --stage suspects -o OUT DIR|FILE…                   one part of all tasks
-//!     OUT/task-N.run        occurrences that task N has to read again, by place
+//!     OUT/task-N.run        occurrences that task N has to read again, by place, and a digest of
+//!                           those of all tasks: no second pass is left out unnoticed
 //! dupaudit extract <scan flags> --plan PLAN.json --task N --suspects FILE… -o DIR
 //!     DIR/found.run, DIR/gone.run   records by their sort keys; DIR/revisit.json
 //! dupaudit merge -o REPORT DIR…                                      groups, causes, statement
@@ -25,6 +26,7 @@ mod first_pass;
 mod folder;
 mod plan_file;
 mod second_pass;
+mod standing;
 mod survey;
 mod surveyed_source;
 mod suspects;
@@ -46,6 +48,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::audit::AuditError;
+
+/// The version of plans and surveys.
+const VERSION: u32 = 2;
 
 /// Parts of the fingerprints: equal ones are in one part.
 pub const PARTS_DEFAULT: u32 = 16;

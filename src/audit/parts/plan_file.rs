@@ -7,14 +7,11 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::audit::AuditError;
-use crate::audit::parts::{read_json, write_json};
+use crate::audit::parts::{VERSION, read_json, write_json};
 use crate::audit::plan::AuditPlan;
 use crate::record::SplitId;
 use crate::source::file::folder_read_as_one;
 use crate::source::kafka::PartitionPlan;
-
-/// The version of plans and surveys.
-const VERSION: u32 = 1;
 
 /// One split of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,25 +6,23 @@ use std::thread;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::audit::parts::first_pass::{VERSION, header, stopped};
-use crate::audit::parts::survey::RevisitSurvey;
-use crate::audit::parts::{FOUND_NAME, GONE_NAME, Question, REVISIT_NAME, write_json};
+use crate::audit::parts::first_pass::{header, stopped};
+use crate::audit::parts::survey::{RevisitSurvey, SuspectsOfPart};
+use crate::audit::parts::{FOUND_NAME, GONE_NAME, Question, REVISIT_NAME, VERSION, write_json};
 use crate::audit::plan::AuditPlan;
 use crate::audit::progress::Phase;
 use crate::audit::revisit::Revisit;
 use crate::audit::{AuditContext, AuditError};
 use crate::index::{Occurrence, Suspects};
 use crate::record::{RecordBlock, SplitId};
-use crate::sorted_run::{FixedRecord, PartKind, PartReader, PartWriter, SortedBlobs};
+use crate::sorted_run::{FixedRecord, NO_TALLY, PartKind, PartReader, PartWriter, SortedBlobs};
 use crate::source::{ReadError, RecordSource, SplitCoverage, StopFlag};
 
 /// Suspects out of files.
 struct ReadSuspects {
     suspects: Suspects,
     splits: HashSet<SplitId>,
-    /// Different fingerprints of each part.
-    distinct: Vec<(u32, u64)>,
-    digest: u64,
+    parts: Vec<SuspectsOfPart>,
 }
 
 /// Reads the suspects in these files again, and writes what the report needs of them to `dir`. The
@@ -72,8 +70,7 @@ pub fn revisit(
         version: VERSION,
         task,
         question: question.clone(),
-        distinct_fingerprints: read.distinct,
-        suspects_digest: read.digest,
+        parts: read.parts,
         unread: revisited.unread,
         damaged: wanted
             .iter()
@@ -89,7 +86,7 @@ fn read_suspects(
     (dir, memory_bytes): (&Path, usize),
 ) -> Result<ReadSuspects, AuditError> {
     let mut sorter = Suspects::sorter(dir, memory_bytes);
-    let (mut splits, mut distinct, mut digest) = (HashSet::new(), Vec::new(), 0_u64);
+    let (mut splits, mut parts) = (HashSet::new(), Vec::new());
     for path in files {
         let mut reader = PartReader::open(path, PartKind::Suspects)?;
         let header = *reader.header();
@@ -98,19 +95,25 @@ fn read_suspects(
             let problem = format!("`{path}` is of another question, or not for task {task}");
             return Err(AuditError::Parts(problem));
         }
+        let mut own_digest = 0_u64;
         while let Some(suspect) = reader.fixed::<Occurrence>()? {
             splits.insert(suspect.split);
-            digest = digest.wrapping_add(digest_of(&suspect));
+            own_digest = own_digest.wrapping_add(digest_of(&suspect));
             sorter.push(&suspect)?;
         }
-        distinct.push((header.part, reader.tally()));
+        let [distinct_fingerprints, digest] = reader.tally();
+        parts.push(SuspectsOfPart {
+            part: header.part,
+            distinct_fingerprints,
+            digest,
+            own_digest,
+        });
     }
-    distinct.sort_unstable();
+    parts.sort_unstable_by_key(|of_part| of_part.part);
     Ok(ReadSuspects {
         suspects: sorter.finish((0, 0))?,
         splits,
-        distinct,
-        digest,
+        parts,
     })
 }
 
@@ -154,7 +157,7 @@ fn write(mut records: SortedBlobs, mut writer: PartWriter) -> Result<(), AuditEr
     while let Some((sort_key, payload)) = records.next()? {
         writer.blob(sort_key, payload)?;
     }
-    writer.finish(0)?;
+    writer.finish(NO_TALLY)?;
     Ok(())
 }
 

@@ -52,12 +52,30 @@ pub(super) struct RevisitSurvey {
     pub(super) version: u32,
     pub(super) task: u32,
     pub(super) question: Question,
-    /// Different fingerprints of each part that the task was told of.
-    pub(super) distinct_fingerprints: Vec<(u32, u64)>,
-    /// Tells these suspects from others.
-    pub(super) suspects_digest: u64,
+    /// What the task was told of each part.
+    pub(super) parts: Vec<SuspectsOfPart>,
     /// Why payloads of suspected groups are compared as bytes.
     pub(super) unread: UnreadReasons,
     /// Files that were not the same any more.
     pub(super) damaged: Vec<(SplitId, String)>,
+}
+
+impl RevisitSurvey {
+    /// Tells these suspects from others.
+    pub(super) fn suspects_digest(&self) -> u64 {
+        let digests = self.parts.iter().map(|of_part| of_part.own_digest);
+        digests.fold(0, u64::wrapping_add)
+    }
+}
+
+/// What a task was told of one part of all fingerprints.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct SuspectsOfPart {
+    pub(super) part: u32,
+    /// Different fingerprints in it.
+    pub(super) distinct_fingerprints: u64,
+    /// Digest of what is suspected in it, whichever task has to read it again.
+    pub(super) digest: u64,
+    /// Digest of what this task has read again.
+    pub(super) own_digest: u64,
 }

@@ -9,6 +9,7 @@ use crate::audit::AuditError;
 use crate::audit::parts::SUSPECTS_NAME;
 use crate::audit::parts::first_pass::header;
 use crate::audit::parts::folder::{Folder, Numbers};
+use crate::audit::parts::second_pass::digest_of;
 use crate::audit::plan::AuditPlan;
 use crate::index::{self, Occurrence, Suspects};
 use crate::record::SplitId;
@@ -68,8 +69,8 @@ impl Iterator for RunMerge<'_> {
 }
 
 /// Merges the runs of one part of all tasks, and writes what each task has to read again to
-/// `task-N.run` in `dir`. The first task has a file whether or not it has to: it carries how many
-/// different fingerprints there are.
+/// `task-N.run` in `dir`. The first task has a file whether or not it has to: each carries how many
+/// different fingerprints there are, and a digest of what all tasks have to read again.
 pub fn cut_suspects(runs: &[PathBuf], dir: &Path, spill: (&Path, usize)) -> Result<(), AuditError> {
     let readers = open(runs)?;
     let Some(header) = readers.first().map(|reader| *reader.header()) else {
@@ -94,8 +95,10 @@ pub fn cut_suspects(runs: &[PathBuf], dir: &Path, spill: (&Path, usize)) -> Resu
     let mut writers: BTreeMap<u32, PartWriter> = BTreeMap::new();
     let first = tasks.iter().min().copied().unwrap_or_default();
     writers.insert(first, begin(first)?);
+    let mut digest = 0_u64;
     for suspect in suspects {
         let suspect = suspect?;
+        digest = digest.wrapping_add(digest_of(&suspect));
         let task = owners.get(&suspect.split).and_then(|of| tasks.get(*of));
         let task = task.copied().unwrap_or(first);
         match writers.entry(task) {
@@ -104,7 +107,7 @@ pub fn cut_suspects(runs: &[PathBuf], dir: &Path, spill: (&Path, usize)) -> Resu
         }
     }
     for writer in writers.into_values() {
-        writer.finish(distinct)?;
+        writer.finish([distinct, digest])?;
     }
     Ok(())
 }
@@ -163,11 +166,12 @@ fn compare(
 }
 
 /// Compares what folders hold, and writes to each what has to be read again where it was read.
+/// Returns how many different fingerprints there are.
 pub(super) fn write_suspects(
     plan: &AuditPlan,
-    folders: &[Folder],
+    folders: &[&Folder],
     spill: (&Path, usize),
-) -> Result<(), AuditError> {
+) -> Result<u64, AuditError> {
     let within_millis = plan.within_millis.unwrap_or(-1);
     let mut writers = Vec::with_capacity(folders.len());
     for folder in folders {
@@ -187,7 +191,7 @@ pub(super) fn write_suspects(
         Some(first) => first.survey()?.parts,
         None => 0,
     };
-    let mut distinct = 0;
+    let (mut distinct, mut digest) = (0, 0_u64);
     for part in 0..parts {
         let mut rows: Vec<(usize, Row<'_>)> = Vec::with_capacity(folders.len());
         for (owner, folder) in folders.iter().enumerate() {
@@ -203,15 +207,17 @@ pub(super) fn write_suspects(
             let suspect = suspect?;
             let owner = owners.get(&suspect.split).copied().unwrap_or_default();
             if let (Some(writer), Some(folder)) = (writers.get_mut(owner), folders.get(owner)) {
-                writer.fixed(&Occurrence {
+                let own = Occurrence {
                     split: folder.numbers.of_one(suspect.split)?,
                     ..suspect
-                })?;
+                };
+                digest = digest.wrapping_add(digest_of(&own));
+                writer.fixed(&own)?;
             }
         }
     }
     for writer in writers {
-        writer.finish(distinct)?;
+        writer.finish([distinct, digest])?;
     }
-    Ok(())
+    Ok(distinct)
 }

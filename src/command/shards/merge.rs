@@ -53,6 +53,7 @@ pub fn conclude(
     let mut audit = match concluded.map_err(audit_failure)? {
         Conclusion::Audit(audit) => *audit,
         Conclusion::ToRevisit(folders) => return Err(unfinished(&folders)),
+        Conclusion::Unrevisited(folders) => return Err(unrevisited(&folders)),
     };
     judge.complete(&mut audit.summary);
     write_reports(scan, &mut audit, (redaction.as_ref(), None), surroundings)?;
@@ -76,6 +77,24 @@ fn unfinished(folders: &[(TaskFolder, u64)]) -> CommandError {
          with --suspects DIR/{SUSPECTS_NAME}, bring found.run, gone.run and revisit.json back, and \
          merge again"
     ))
+}
+
+/// Says which tasks of a plan may lack their second pass.
+fn unrevisited(folders: &[TaskFolder]) -> CommandError {
+    let listed: Vec<String> = folders
+        .iter()
+        .map(|folder| format!("task {} in `{}`", folder.task, folder.dir.display()))
+        .collect();
+    let error = anyhow!(
+        "records that may be copies were not all read again; the second pass is missing, or was \
+         told of other suspects, for one of: {}",
+        listed.join(", ")
+    );
+    CommandError::failed(error).with_hint(
+        "`dupaudit merge --stage suspects -o OUT` over each part-NNN.run of all tasks names what \
+         task N reads again in OUT/task-N.run: repeat its `dupaudit extract` with --suspects FILE \
+         for each part, and merge again",
+    )
 }
 
 /// Compares one part of all fingerprints, and writes what each task has to read again.

@@ -4,7 +4,7 @@
 //! header   "dupaudit" · version u16 · kind u8 · 0 u8 · plan u64 · within i64 · task u32
 //!          · part u32 · parts u32 · checksum u64
 //! block    length u32 (never 0) · checksum u64 · items, none of them divided
-//! end      0 u32 · checksum u64 · number of items u64 · tally u64
+//! end      0 u32 · checksum u64 · number of items u64 · tally, two u64
 //! ```
 //!
 //! Numbers are little-endian. Checksums are XXH3 of what they follow, or of the items, seeded with
@@ -24,13 +24,19 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The version that this program writes, and the only one that it reads.
-pub const PART_VERSION: u16 = 1;
+pub const PART_VERSION: u16 = 2;
 
 const MAGIC: &[u8; 8] = b"dupaudit";
 const HEADER_BYTES: usize = 48;
 const LENGTH_BYTES: usize = 4;
 const SUM_BYTES: usize = 8;
-const END_BYTES: usize = 16;
+const END_BYTES: usize = 24;
+
+/// Two numbers of the caller's at the end of a file.
+pub type Tally = [u64; 2];
+
+/// The tally where there is nothing to count.
+pub const NO_TALLY: Tally = [0; 2];
 
 /// A block is written once its items reach this size.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -258,7 +264,7 @@ mod tests {
         for number in 0..count {
             writer.fixed(&Number(number)).unwrap();
         }
-        assert_eq!(writer.finish(9).unwrap(), u64::from(count));
+        assert_eq!(writer.finish([9, 8]).unwrap(), u64::from(count));
         path
     }
 
@@ -292,14 +298,14 @@ mod tests {
         for (sort_key, payload) in &items {
             writer.blob(sort_key, payload).unwrap();
         }
-        assert_eq!(writer.finish(0).unwrap(), 3);
+        assert_eq!(writer.finish([5, 4]).unwrap(), 3);
         let mut reader = PartReader::open(&path, PartKind::Found).unwrap();
         for (sort_key, payload) in &items {
             let item = reader.blob().unwrap();
             assert_eq!(item, Some((sort_key.as_slice(), payload.as_slice())));
         }
         assert_eq!(reader.blob().unwrap(), None);
-        assert_eq!(reader.tally(), 0);
+        assert_eq!(reader.tally(), [5, 4]);
     }
 
     #[test]
@@ -367,9 +373,9 @@ mod tests {
             "{error}"
         );
         let mut newer = std::fs::read(&path).unwrap();
-        newer[8] = 2;
+        newer[8] = 3;
         std::fs::write(&path, newer).unwrap();
         let error = read(&path).unwrap_err().to_string();
-        assert!(error.contains("has version 2 of the format"), "{error}");
+        assert!(error.contains("has version 3 of the format"), "{error}");
     }
 }

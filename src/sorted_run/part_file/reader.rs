@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use super::{BLOCK_BYTES_MAX, END_BYTES, HEADER_BYTES, LENGTH_BYTES, SUM_BYTES};
-use super::{PartError, PartHeader, PartKind, checksum, failure, take};
+use super::{NO_TALLY, PartError, PartHeader, PartKind, Tally, checksum, failure, take};
 use crate::sorted_run::fixed::FixedRecord;
 use crate::sorted_run::stored_len;
 
@@ -23,7 +23,7 @@ pub struct PartReader {
     next: usize,
     blocks: u64,
     items: u64,
-    tally: u64,
+    tally: Tally,
     is_over: bool,
 }
 
@@ -49,7 +49,7 @@ impl PartReader {
             next: 0,
             blocks: 0,
             items: 0,
-            tally: 0,
+            tally: NO_TALLY,
             is_over: false,
         })
     }
@@ -59,8 +59,8 @@ impl PartReader {
         &self.header
     }
 
-    /// Returns the number that ends the file, once all items were read.
-    pub fn tally(&self) -> u64 {
+    /// Returns the tally at the end of the file, once all items were read.
+    pub fn tally(&self) -> Tally {
         self.tally
     }
 
@@ -150,9 +150,10 @@ impl PartReader {
     }
 
     fn end(&mut self) -> Result<bool, PartError> {
-        let stated = self.block.first_chunk().copied().map(u64::from_le_bytes);
-        let tally = self.block.last_chunk().copied().map(u64::from_le_bytes);
-        self.tally = tally.unwrap_or_default();
+        let mut rest = self.block.as_slice();
+        let mut number = || take(&mut rest).map(u64::from_le_bytes);
+        let stated = number();
+        self.tally = [number(), number()].map(Option::unwrap_or_default);
         self.block.clear();
         self.is_over = true;
         if stated != Some(self.items) {

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{BLOCK_BYTES, LENGTH_BYTES, PartError, PartHeader, PartKind, checksum, failure};
+use super::{BLOCK_BYTES, LENGTH_BYTES, PartError, PartHeader, PartKind, Tally, checksum, failure};
 use crate::sorted_run::fixed::FixedRecord;
 
 /// Writes one file; it has its name once it is whole.
@@ -65,14 +65,15 @@ impl PartWriter {
         self.end_item()
     }
 
-    /// Ends the file with a number of the caller's, gives it its name, and returns how many items
-    /// it has.
-    pub fn finish(mut self, tally: u64) -> Result<u64, PartError> {
+    /// Ends the file with the tally, gives it its name, and returns how many items it has.
+    pub fn finish(mut self, tally: Tally) -> Result<u64, PartError> {
         if !self.block.is_empty() {
             self.end_block()?;
         }
         let mut end = self.items.to_le_bytes().to_vec();
-        end.extend_from_slice(&tally.to_le_bytes());
+        for number in tally {
+            end.extend_from_slice(&number.to_le_bytes());
+        }
         let sum = checksum(&end, self.kind, self.blocks);
         self.put(&[0; LENGTH_BYTES])?;
         self.put(&sum.to_le_bytes())?;

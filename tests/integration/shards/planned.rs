@@ -111,6 +111,39 @@ fn tasks_of_one_plan_make_the_report_of_one_scan() {
     let merged = merge(&workspace, &["task-2", "task-0", "task-1"]);
     shards.expect_same(&merged, &native);
 
+    // No task's second pass may be left out, nor what one is told of a part.
+    let path = |name: &str| workspace.path().join(name);
+    for (left_out, named) in [
+        (&[0, 1, 2][..], &["task 0", "task 1", "task 2"][..]),
+        (&[0], &["task 0 in `task-0`"]),
+        (&[1], &["task 1 in `task-1`"]),
+        (&[1, 2], &["task 1 in `task-1`, task 2 in `task-2`"]),
+    ] {
+        for task in left_out {
+            fs::remove_file(path(&format!("task-{task}/revisit.json"))).unwrap();
+        }
+        let merged = merge(&workspace, &["task-2", "task-0", "task-1"]);
+        let merged = merged.expect_code(4);
+        for name in named {
+            assert!(merged.stderr.contains(name), "{merged}");
+        }
+        for task in left_out {
+            second_pass(&shards, *task);
+        }
+    }
+    fs::rename(path("suspects-3/task-1.run"), path("kept.run")).unwrap();
+    second_pass(&shards, 1);
+    let merged = merge(&workspace, &["task-0", "task-1", "task-2"]);
+    let merged = merged.expect_code(4);
+    assert!(
+        merged.stderr.contains("for one of: task 1 in `task-1`"),
+        "{merged}"
+    );
+    fs::rename(path("kept.run"), path("suspects-3/task-1.run")).unwrap();
+    second_pass(&shards, 1);
+    let merged = merge(&workspace, &["task-2", "task-0", "task-1"]);
+    shards.expect_same(&merged, &native);
+
     let missing = merge(&workspace, &["task-2", "task-0"]);
     let missing = missing.expect_code(2);
     assert!(
@@ -118,6 +151,34 @@ fn tasks_of_one_plan_make_the_report_of_one_scan() {
         "{missing}"
     );
     merge(&workspace, &["task-2", "task-0", "task-1", "task-1"]).expect_code(2);
+}
+
+#[test]
+fn tasks_that_keep_their_fingerprints_are_compared_by_the_merge() {
+    let workspace = Workspace::new();
+    let files = logs(&workspace);
+    let shards = Shards {
+        workspace: &workspace,
+        options: &OPTIONS,
+    };
+    let native = shards.scan(&files);
+    plan(&shards, &files, &json!([[3, 0], [4, 1, 2]]));
+    for task in [0, 1] {
+        extract(&shards, task, &[], &format!("task-{task}"));
+    }
+    for task in [0, 1] {
+        let merged = merge(&workspace, &["task-0", "task-1"]);
+        let merged = merged.expect_code(4);
+        let folder = format!("task-{task}");
+        assert!(
+            merged.stderr.contains(&format!("of `{folder}`")),
+            "{merged}"
+        );
+        let suspects = format!("{folder}/suspects.run");
+        extract(&shards, task, &["--suspects", &suspects], &folder);
+    }
+    let merged = merge(&workspace, &["task-0", "task-1"]);
+    shards.expect_same(&merged, &native);
 }
 
 #[test]
