@@ -43,6 +43,7 @@ impl Standing {
             .iter()
             .filter(|of| of.surveyed().is_some())
             .collect();
+        check_parts(&read)?;
         let without = read.iter().find(|of| !part_path(&of.dir, 0).is_file());
         match without {
             None => compare(plan, &read, spill_dir),
@@ -53,6 +54,25 @@ impl Standing {
             ))),
         }
     }
+}
+
+/// Equal fingerprints are in one part only where all folders were cut alike.
+fn check_parts(folders: &[&Folder]) -> Result<(), AuditError> {
+    let mut cut = folders
+        .iter()
+        .filter_map(|of| Some((&of.dir, of.surveyed()?.parts)));
+    let Some((first, parts)) = cut.next() else {
+        return Ok(());
+    };
+    let Some((other, others)) = cut.find(|(_, of)| *of != parts) else {
+        return Ok(());
+    };
+    Err(AuditError::Parts(format!(
+        "`{}` is cut into {parts} parts and `{}` into {others}: extract one of them again with the \
+         other's --parts",
+        first.display(),
+        other.display()
+    )))
 }
 
 /// Compares the fingerprints of all folders; names those with suspects that were not read again.

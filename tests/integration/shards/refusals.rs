@@ -35,6 +35,8 @@ fn parts_that_do_not_go_together_are_refused() {
     shards.extract("one", &files[..1], &[]).expect_code(0);
     shards.extract("again", &files[..2], &[]).expect_code(0);
     shards.extract("two", &files[1..2], &[]).expect_code(0);
+    let parts = shards.extract("parts", &files[1..2], &["--parts", "4"]);
+    parts.expect_code(0);
     let other = Shards {
         workspace: &workspace,
         options: &["--by", "who"],
@@ -45,6 +47,14 @@ fn parts_that_do_not_go_together_are_refused() {
         (["one", "one"], "it would be counted twice"),
         (["one", "again"], "`log-0.jsonl` is in `one` and in `again`"),
         (["one", "other"], "it differs in --by"),
+        (
+            ["one", "parts"],
+            "`one` is cut into 16 parts and `parts` into 4",
+        ),
+        (
+            ["parts", "one"],
+            "`parts` is cut into 4 parts and `one` into 16",
+        ),
         (["one", "empty"], "empty"),
         (["one", "none"], "none"),
     ] {
