@@ -37,8 +37,13 @@ impl PostgresError {
         if let Some(reason) = certificate_fault(error) {
             return Self::Certificate(format!("{doing}: {reason}"));
         }
-        let text = format!("{doing}: {}", words(error));
-        let Some(state) = error.code() else {
+        Self::told(doing, &words(error), error.code())
+    }
+
+    /// Returns the error of what was said, by a server where it has a state.
+    fn told(doing: &str, said: &str, state: Option<&SqlState>) -> Self {
+        let text = format!("{doing}: {said}");
+        let Some(state) = state else {
             return Self::Server(text);
         };
         let is_named = [
@@ -53,7 +58,8 @@ impl PostgresError {
             SqlState::DATATYPE_MISMATCH,
             SqlState::READ_ONLY_SQL_TRANSACTION,
         ];
-        if *state == SqlState::QUERY_CANCELED && text.contains("timeout") {
+        // What was being done may have any name.
+        if *state == SqlState::QUERY_CANCELED && said.contains("timeout") {
             Self::Ended(format!("{text}; --statement-timeout gives it longer"))
         } else if ENDS.contains(state) {
             Self::Ended(text)
@@ -136,5 +142,24 @@ impl From<PostgresError> for ReadError {
             | PostgresError::Ended(text)
             | PostgresError::Certificate(text) => Self::Cluster(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_server_says_that_it_was_a_timeout() {
+        let told = |doing: &str, said: &str| {
+            PostgresError::told(doing, said, Some(&SqlState::QUERY_CANCELED)).to_string()
+        };
+        let by_user = "canceling statement due to user request [57014]";
+        let of_user = told("read public.timeouts", by_user);
+        assert_eq!(of_user, format!("read public.timeouts: {by_user}"));
+        let by_timeout = "canceling statement due to statement timeout [57014]";
+        let hint = "; --statement-timeout gives it longer";
+        let of_timeout = told("read charges", by_timeout);
+        assert_eq!(of_timeout, format!("read charges: {by_timeout}{hint}"));
     }
 }
