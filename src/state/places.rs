@@ -41,6 +41,9 @@ pub struct FilePlace {
     pub place: u32,
     /// Path, the last that it was read by.
     pub path: String,
+    /// Device and number of the folder that the path led to, where the path, as text, leads there.
+    #[serde(default)]
+    pub folder: Option<(u64, u64)>,
     /// What tells it from others.
     pub identity: FileIdentity,
     /// Its size when it was read.

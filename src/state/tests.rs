@@ -238,6 +238,7 @@ fn file(number: u32, read_millis: i64) -> FilePlace {
     FilePlace {
         place: number,
         path: format!("log.{number}.jsonl"),
+        folder: None,
         identity: FileIdentity {
             device: 1,
             inode: number.into(),

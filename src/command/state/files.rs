@@ -1,7 +1,7 @@
 //! Which file is which: by where it lies on the disk, and by how it begins.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -85,6 +85,24 @@ impl FileNow {
     }
 }
 
+/// Returns where the folder of a path lies on the disk; nothing where the path is no text, and what
+/// is kept of it leads elsewhere.
+pub(super) fn folder_of(path: &Path) -> Option<(u64, u64)> {
+    let parent = Path::new(path.to_str()?).parent()?;
+    let is_here = parent.as_os_str().is_empty();
+    let folder = fs::metadata(if is_here { Path::new(".") } else { parent }).ok()?;
+    Some((folder.dev(), folder.ino()))
+}
+
+/// Returns whether a file is no longer where it was. What is not found by a path that leads to
+/// another folder now, as from another working directory, may well be there.
+pub(super) fn is_gone(file: &FilePlace) -> bool {
+    let path = Path::new(&file.path);
+    let is_at_folder = file.folder.is_some() && folder_of(path) == file.folder;
+    let found = fs::symlink_metadata(path);
+    is_at_folder && found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
 fn head_hash(path: &Path, length: u64) -> io::Result<u64> {
     let mut head = Vec::new();
     File::open(path)?.take(length).read_to_end(&mut head)?;
@@ -93,7 +111,9 @@ fn head_hash(path: &Path, length: u64) -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::io::Write;
+    use std::os::unix::ffi::OsStrExt;
 
     use super::*;
 
@@ -102,6 +122,7 @@ mod tests {
         FilePlace {
             place: 0,
             path: path.display().to_string(),
+            folder: folder_of(path),
             identity: now.identity,
             size: now.size,
             modified_nanos: now.modified_nanos,
@@ -151,5 +172,34 @@ mod tests {
         assert_eq!(fate(&rotated, &before), Fate::Replaced);
         fs::write(&rotated, "x".repeat(20_000)).unwrap();
         assert_eq!(fate(&rotated, &before), Fate::Replaced);
+    }
+
+    #[test]
+    fn a_file_is_gone_only_where_its_path_still_leads_to_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        fs::write(&path, "1").unwrap();
+        let known = place(&path);
+        assert!(!is_gone(&known));
+        // The same name, led to from a folder in which it never lay.
+        let other = tempfile::tempdir().unwrap();
+        let elsewhere = FilePlace {
+            path: other.path().join("a.log").display().to_string(),
+            ..known.clone()
+        };
+        assert!(!is_gone(&elsewhere));
+        let unknown = FilePlace {
+            folder: None,
+            ..elsewhere
+        };
+        assert!(!is_gone(&unknown));
+        let odd = dir.path().join(OsStr::from_bytes(b"\xff.log"));
+        fs::write(&odd, "1").unwrap();
+        assert!(!is_gone(&place(&odd)));
+        fs::remove_file(&path).unwrap();
+        assert!(is_gone(&known));
+        // As where a disk is not mounted.
+        fs::remove_dir_all(dir.path()).unwrap();
+        assert!(!is_gone(&known));
     }
 }

@@ -315,3 +315,38 @@ fn logs_that_have_a_new_name_every_night_do_not_fill_the_state() {
         "{again}"
     );
 }
+
+#[test]
+fn a_log_is_read_on_after_a_night_in_another_working_directory() {
+    let workspace = Workspace::new();
+    let forget = ["--new-for", "0", "--look-back", "0"];
+    for folder in ["a", "b"] {
+        fs::create_dir(workspace.path().join(folder)).unwrap();
+    }
+    workspace.write("a/kept.jsonl", records(&["kept"]));
+    workspace.write("b/1.jsonl", records(&["1"]));
+    workspace.write("b/2.jsonl", records(&["2"]));
+    let night_in = |folder: &str, file: &str| {
+        let always = ["--by", "id", "--state", "../s", "-o", "../r.json"];
+        let arguments = [&["scan", file], &always[..], &forget].concat();
+        let output = Command::new(env!("CARGO_BIN_EXE_dupaudit"))
+            .current_dir(workspace.path().join(folder))
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    night_in("a", "kept.jsonl");
+    // Nothing that was read of the first log is remembered by the last of these.
+    for file in ["1.jsonl", "2.jsonl", "1.jsonl"] {
+        night_in("b", file);
+    }
+    let known = shown(&workspace)["files"].to_string();
+    assert!(known.contains("kept.jsonl"), "{known}");
+    let again = night_in("a", "kept.jsonl");
+    assert!(
+        again.contains("unchanged") || again.contains("read on"),
+        "{again}"
+    );
+}

@@ -1,12 +1,10 @@
 //! Files of a scan with a state: which of them are known, and where they are read on.
 
 use std::collections::HashSet;
-use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use crate::command::CommandError;
-use crate::command::state::files::{Fate, FileNow};
+use crate::command::state::files::{Fate, FileNow, folder_of, is_gone};
 use crate::command::state::remembering::{Remembering, cannot_be_read_on};
 use crate::finding::FileCoverage;
 use crate::record::SplitId;
@@ -76,6 +74,7 @@ impl Remembering {
         let next = FilePlace {
             place,
             path: name.to_string(),
+            folder: folder_of(path),
             identity: now.identity,
             size: now.size,
             modified_nanos: now.modified_nanos,
@@ -151,11 +150,8 @@ impl Remembering {
 
     /// Notes which files are no longer there.
     pub(super) fn note_gone_files(&self, keeping: &mut Keeping) {
-        let is_gone = |file: &&FilePlace| {
-            let found = fs::symlink_metadata(&file.path);
-            found.is_err_and(|error| error.kind() == ErrorKind::NotFound)
-        };
-        let gone = self.progress.files.iter().filter(is_gone);
+        let files = self.progress.files.iter();
+        let gone = files.filter(|file| is_gone(file));
         keeping.gone = gone.map(|file| file.place).collect();
     }
 
