@@ -4,8 +4,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::StateError;
+
+/// How often a lock is tried again, and after what pause.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Name of the file that a run holds locked; the system frees it however the run ends.
 pub(super) const LOCK_NAME: &str = "lock";
@@ -58,7 +64,7 @@ impl StateDir {
             .mode(0o600)
             .open(self.path.join(LOCK_NAME))
             .map_err(failed)?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(StateError::Locked {
@@ -148,6 +154,18 @@ impl StateDir {
             }
         }
     }
+}
+
+/// Locks a file, if nobody else has it; one that seems to may be a moment old: what a process
+/// starts holds its files until it is another program.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 /// Returns whether a file still lies there: one that was removed before it was locked keeps nobody
