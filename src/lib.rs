@@ -2,6 +2,7 @@
 
 pub mod preset;
 pub mod record;
+pub mod threads;
 
 pub mod finding;
 pub mod scan_json;

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 /// Modules of `src/` and their layers; a module imports only from lower ones.
-const LAYERS: [(&str, u8); 24] = [
+const LAYERS: [(&str, u8); 25] = [
     ("record", 0),
+    ("threads", 0),
     ("finding", 1),
     ("preset", 1),
     ("scan_json", 1),
@@ -169,9 +170,7 @@ fn after_string(chars: &[char], open: usize) -> usize {
 }
 
 fn after_raw_string(chars: &[char], open: usize, hashes: usize) -> usize {
-    let closing: Vec<char> = std::iter::once('"')
-        .chain(std::iter::repeat_n('#', hashes))
-        .collect();
+    let closing: Vec<char> = format!("\"{}", "#".repeat(hashes)).chars().collect();
     (open + 1..chars.len())
         .find(|index| chars[*index..].starts_with(&closing))
         .map_or(chars.len(), |index| index + closing.len())

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::thread;
 
 use super::DuplicateIndex;
 use super::IndexError;
@@ -20,6 +19,7 @@ use crate::sorted_run::RunReader;
 use crate::sorted_run::SortedFixed;
 use crate::sorted_run::SpillFile;
 use crate::sorted_run::stored_len;
+use crate::threads::on_threads;
 
 /// The places of all suspects, by split and then by position, and what was counted on the way.
 #[derive(Debug)]
@@ -137,19 +137,8 @@ pub(super) fn find(
         scratch_bytes,
         place_bytes: index.worker_share(1, 8),
     };
-    let findings = thread::scope(|scope| {
-        let workers: Vec<_> = (0..index.workers)
-            .map(|_| scope.spawn(|| comparison.work()))
-            .collect();
-        workers
-            .into_iter()
-            .map(|worker| {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect::<Result<Vec<_>, _>>()
-    })?;
+    let findings = on_threads(index.workers, |_| comparison.work());
+    let findings = findings.into_iter().collect::<Result<Vec<_>, _>>()?;
     Ok(Suspects {
         distinct_fingerprints: findings
             .iter()

@@ -6,7 +6,6 @@ mod pending;
 pub(super) use counts::Counts;
 
 use std::path::Path;
-use std::thread;
 
 use crate::audit::collect::pending::{NO_FINGERPRINT, PendingOccurrences, Taken};
 use crate::audit::filter::{Filter, Judgement};
@@ -38,6 +37,7 @@ use crate::schema::PayloadReader;
 use crate::sorted_run::FixedSorter;
 use crate::source::RecordSource;
 use crate::source::StopFlag;
+use crate::threads::on_threads;
 
 /// What became of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,39 +100,23 @@ pub(super) fn collect(
         past,
         spill_dir,
     };
-    let outcomes: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..plan.workers())
-            .map(|_| scope.spawn(|| Worker::new(&shared, index.writer()).run()))
-            .collect();
-        threads
-            .into_iter()
-            .map(thread::ScopedJoinHandle::join)
-            .collect()
-    });
+    let work = |_| Worker::new(&shared, index.writer()).run();
+    let outcomes = on_threads(plan.workers(), work);
     let mut counts = Counts::default();
     let mut writers = Vec::with_capacity(plan.workers());
     let mut remembered = RememberedRecords::default();
-    let mut failure = None;
-    for outcome in outcomes {
-        match outcome {
-            Ok(Ok(worked)) => {
-                counts.add(worked.counts);
-                writers.push(worked.index);
-                remembered.add(worked.remembered);
-            }
-            Ok(Err(error)) => failure = failure.or(Some(error)),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
+    for worked in outcomes {
+        let worked = worked?;
+        counts.add(worked.counts);
+        writers.push(worked.index);
+        remembered.add(worked.remembered);
     }
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(Collected {
-            counts,
-            writers,
-            coordinates,
-            remembered,
-        }),
-    }
+    Ok(Collected {
+        counts,
+        writers,
+        coordinates,
+        remembered,
+    })
 }
 
 /// What one worker leaves behind.

@@ -32,7 +32,7 @@ pub(super) enum Spooled {
     /// In the spool file.
     InFile {
         /// Number of the spool.
-        spool: u32,
+        spool: usize,
         /// Where they begin.
         start: u64,
         /// Their length in bytes.
@@ -45,7 +45,7 @@ pub(super) type SpoolFiles = Arc<[Option<File>]>;
 
 /// A temporary file for the occurrences of large groups.
 pub(super) struct OccurrenceSpool {
-    number: u32,
+    number: usize,
     file: Option<File>,
     dir: std::path::PathBuf,
     end: u64,
@@ -53,7 +53,7 @@ pub(super) struct OccurrenceSpool {
 }
 
 impl OccurrenceSpool {
-    pub(super) fn new(dir: &Path, number: u32, with_values: bool) -> Self {
+    pub(super) fn new(dir: &Path, number: usize, with_values: bool) -> Self {
         Self {
             number,
             file: None,
@@ -166,17 +166,14 @@ pub(super) fn walk_items<'a, T: DeserializeOwned + 'a>(
             spool,
             start,
             length,
-        } => {
-            let place = usize::try_from(*spool).unwrap_or(usize::MAX);
-            match files.get(place) {
-                Some(Some(file)) => {
-                    let position = *start;
-                    let reader = BufReader::with_capacity(1 << 16, ReadAt { file, position });
-                    Box::new(reader.take(*length))
-                }
-                Some(None) | None => Box::new(io::empty()),
+        } => match files.get(*spool) {
+            Some(Some(file)) => {
+                let position = *start;
+                let reader = BufReader::with_capacity(1 << 16, ReadAt { file, position });
+                Box::new(reader.take(*length))
             }
-        }
+            Some(None) | None => Box::new(io::empty()),
+        },
     };
     std::iter::from_fn(move || read_item(&mut reader).transpose())
 }

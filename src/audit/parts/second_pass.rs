@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -17,6 +16,7 @@ use crate::index::{Occurrence, Suspects};
 use crate::record::{RecordBlock, SplitId};
 use crate::sorted_run::{FixedRecord, NO_TALLY, PartKind, PartReader, PartWriter, SortedBlobs};
 use crate::source::{ReadError, RecordSource, SplitCoverage, StopFlag};
+use crate::threads::on_threads;
 
 /// Suspects out of files.
 struct ReadSuspects {
@@ -137,16 +137,8 @@ fn pass_over(
         }
         Ok(())
     };
-    let outcomes: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
-        threads
-            .into_iter()
-            .map(thread::ScopedJoinHandle::join)
-            .collect()
-    });
-    for outcome in outcomes {
-        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-    }
+    let outcomes = on_threads(workers, |_| work());
+    outcomes.into_iter().collect::<Result<(), _>>()?;
     if stop.is_stopped() {
         return Err(stopped("stopped before all suspects were read again"));
     }

@@ -7,7 +7,6 @@ mod suspect_queue;
 pub(super) use detail_reader::{DetailReader, field_string};
 
 use std::path::Path;
-use std::thread;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +31,7 @@ use crate::sorted_run::encoding::Encoder;
 use crate::sorted_run::fixed::SortedFixed;
 use crate::source::RecordRevisitor;
 use crate::source::RecordSource;
+use crate::threads::on_threads;
 
 /// So few are read by one worker sooner than others begin.
 const SUSPECTS_FOR_ONE: u64 = 512;
@@ -90,18 +90,7 @@ impl<'a> Revisit<'a> {
             _ => self.plan.workers(),
         };
         let queue = SuspectQueue::new(&self.splits, suspects, excluded)?;
-        let worker = || Worker::new(&self, count).run(&queue);
-        let outcomes: Vec<_> = thread::scope(|scope| {
-            let others: Vec<_> = (1..count).map(|_| scope.spawn(worker)).collect();
-            let own = worker();
-            let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-                let joined = thread.join();
-                joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            std::iter::once(own)
-                .chain(others.into_iter().map(join))
-                .collect()
-        });
+        let outcomes = on_threads(count, |_| Worker::new(&self, count).run(&queue));
         let (mut found, mut gone) = (Vec::new(), Vec::new());
         let (mut gone_count, mut unread) = (0, UnreadReasons::default());
         for worked in outcomes {

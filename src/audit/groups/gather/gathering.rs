@@ -104,7 +104,7 @@ impl<'a> Gathering<'a> {
     pub(super) fn new(
         plan: &'a AuditPlan,
         spill_dir: &Path,
-        (number, count): (u32, usize),
+        (number, count): (usize, usize),
     ) -> Result<Self, AuditError> {
         let sorter = || BlobSorter::new(spill_dir, plan.memory_share(8) / count);
         Ok(Self {

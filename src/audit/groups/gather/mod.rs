@@ -4,7 +4,6 @@ mod gathering;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use crate::audit::AuditError;
 use crate::audit::groups::gather::gathering::{Built, Gathering, read_fingerprint};
@@ -12,6 +11,7 @@ use crate::audit::groups::spool::SpoolFiles;
 use crate::audit::plan::AuditPlan;
 use crate::sorted_run::BlobList;
 use crate::sorted_run::SortedBlobs;
+use crate::threads::on_threads;
 
 /// Bytes of records that one thread takes at once.
 const BATCH_BYTES: usize = 128 * 1024;
@@ -52,21 +52,7 @@ pub(super) fn gather(
         plan,
         records: &records,
     };
-    let work = |number| worker.run((number, count), spill_dir);
-    let outcomes: Vec<Result<Built, AuditError>> = thread::scope(|scope| {
-        let numbers = (1..count).zip(1_u32..);
-        let others: Vec<_> = numbers
-            .map(|(_, number)| scope.spawn(move || work(number)))
-            .collect();
-        let own = work(0);
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| {
-            let joined = thread.join();
-            joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        std::iter::once(own)
-            .chain(others.into_iter().map(join))
-            .collect()
-    });
+    let outcomes = on_threads(count, |number| worker.run((number, count), spill_dir));
     let (mut groups, mut pairs, mut spools) = (Vec::new(), Vec::new(), Vec::new());
     for built in outcomes {
         let built = built?;
@@ -167,7 +153,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     /// Builds groups until no record is left, as the one of so many with this number.
-    fn run(self, place: (u32, usize), spill_dir: &Path) -> Result<Built, AuditError> {
+    fn run(self, place: (usize, usize), spill_dir: &Path) -> Result<Built, AuditError> {
         let built = Gathering::new(self.plan, spill_dir, place).and_then(|mut gathering| {
             while self.take_batch(&mut gathering)? {}
             gathering.finish()
