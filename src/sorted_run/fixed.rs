@@ -20,6 +20,29 @@ pub trait FixedRecord: Copy + Ord + Send {
     fn read(bytes: &[u8]) -> Self;
 }
 
+/// Writes fields one behind the other; together they are as long as `out`.
+pub fn put_fields<const COUNT: usize>(out: &mut [u8], fields: [&[u8]; COUNT]) {
+    let mut rest = out;
+    for bytes in fields {
+        let (field, after) = rest.split_at_mut(bytes.len());
+        field.copy_from_slice(bytes);
+        rest = after;
+    }
+}
+
+/// Takes the next field off the front.
+///
+/// # Panics
+///
+/// Where fewer bytes are left: a record has all its fields.
+pub fn take_field<const BYTES: usize>(rest: &mut &[u8]) -> [u8; BYTES] {
+    let (field, after) = rest
+        .split_first_chunk()
+        .expect("a record has all its fields");
+    *rest = after;
+    *field
+}
+
 /// Takes records in any order, within a fixed amount of memory.
 #[derive(Debug)]
 pub struct FixedSorter<T> {

@@ -2,6 +2,7 @@
 
 use crate::finding::Fingerprint;
 use crate::sorted_run::FixedRecord;
+use crate::sorted_run::fixed::{put_fields, take_field};
 
 /// One record: the fingerprint of its dedup key, when it was made and read, and where it lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,41 +39,32 @@ impl FixedRecord for Entry {
 
     fn write(&self, out: &mut [u8]) {
         let Fingerprint([high, low]) = self.fingerprint;
-        let mut rest = out;
-        for bytes in [
-            high.to_be_bytes().as_slice(),
-            &low.to_be_bytes(),
-            &[u8::from(self.is_reversal)],
-            &self.timestamp_millis.to_le_bytes(),
-            &self.place.to_le_bytes(),
-            &self.position.to_le_bytes(),
-            &self.read_millis.to_le_bytes(),
-        ] {
-            let (field, after) = rest.split_at_mut(bytes.len());
-            field.copy_from_slice(bytes);
-            rest = after;
-        }
+        put_fields(
+            out,
+            [
+                high.to_be_bytes().as_slice(),
+                &low.to_be_bytes(),
+                &[u8::from(self.is_reversal)],
+                &self.timestamp_millis.to_le_bytes(),
+                &self.place.to_le_bytes(),
+                &self.position.to_le_bytes(),
+                &self.read_millis.to_le_bytes(),
+            ],
+        );
     }
 
     fn read(bytes: &[u8]) -> Self {
-        fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
-            let (field, rest) = bytes
-                .split_first_chunk()
-                .expect("an entry has all its fields");
-            *bytes = rest;
-            *field
-        }
         let mut rest = bytes;
-        let high = u64::from_be_bytes(take(&mut rest));
-        let low = u64::from_be_bytes(take(&mut rest));
-        let [reversal] = take(&mut rest);
+        let high = u64::from_be_bytes(take_field(&mut rest));
+        let low = u64::from_be_bytes(take_field(&mut rest));
+        let [reversal] = take_field(&mut rest);
         Self {
             fingerprint: Fingerprint([high, low]),
             is_reversal: reversal == 1,
-            timestamp_millis: i64::from_le_bytes(take(&mut rest)),
-            place: u32::from_le_bytes(take(&mut rest)),
-            position: u64::from_le_bytes(take(&mut rest)),
-            read_millis: i64::from_le_bytes(take(&mut rest)),
+            timestamp_millis: i64::from_le_bytes(take_field(&mut rest)),
+            place: u32::from_le_bytes(take_field(&mut rest)),
+            position: u64::from_le_bytes(take_field(&mut rest)),
+            read_millis: i64::from_le_bytes(take_field(&mut rest)),
         }
     }
 }

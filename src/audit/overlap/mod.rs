@@ -20,6 +20,7 @@ use crate::record::TopicPartition;
 use crate::sorted_run::fixed::FixedRecord;
 use crate::sorted_run::fixed::FixedSorter;
 use crate::sorted_run::fixed::SortedFixed;
+use crate::sorted_run::fixed::{put_fields, take_field};
 
 /// One record's coordinates, what it holds, where it was read, and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,39 +47,30 @@ impl FixedRecord for Coordinates {
     const BYTES: usize = 41;
 
     fn write(&self, out: &mut [u8]) {
-        let mut rest = out;
-        for bytes in [
-            self.topic_partition.to_le_bytes().as_slice(),
-            &self.offset.to_le_bytes(),
-            &self.split.to_le_bytes(),
-            &self.position.to_le_bytes(),
-            &self.key.to_le_bytes(),
-            &self.value.to_le_bytes(),
-            &[self.outcome],
-        ] {
-            let (field, after) = rest.split_at_mut(bytes.len());
-            field.copy_from_slice(bytes);
-            rest = after;
-        }
+        put_fields(
+            out,
+            [
+                self.topic_partition.to_le_bytes().as_slice(),
+                &self.offset.to_le_bytes(),
+                &self.split.to_le_bytes(),
+                &self.position.to_le_bytes(),
+                &self.key.to_le_bytes(),
+                &self.value.to_le_bytes(),
+                &[self.outcome],
+            ],
+        );
     }
 
     fn read(bytes: &[u8]) -> Self {
-        fn take<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
-            let (field, rest) = bytes
-                .split_first_chunk()
-                .expect("a record has all its fields");
-            *bytes = rest;
-            *field
-        }
         let mut rest = bytes;
         Self {
-            topic_partition: u32::from_le_bytes(take(&mut rest)),
-            offset: i64::from_le_bytes(take(&mut rest)),
-            split: u32::from_le_bytes(take(&mut rest)),
-            position: u64::from_le_bytes(take(&mut rest)),
-            key: u64::from_le_bytes(take(&mut rest)),
-            value: u64::from_le_bytes(take(&mut rest)),
-            outcome: u8::from_le_bytes(take(&mut rest)),
+            topic_partition: u32::from_le_bytes(take_field(&mut rest)),
+            offset: i64::from_le_bytes(take_field(&mut rest)),
+            split: u32::from_le_bytes(take_field(&mut rest)),
+            position: u64::from_le_bytes(take_field(&mut rest)),
+            key: u64::from_le_bytes(take_field(&mut rest)),
+            value: u64::from_le_bytes(take_field(&mut rest)),
+            outcome: u8::from_le_bytes(take_field(&mut rest)),
         }
     }
 }
