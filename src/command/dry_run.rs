@@ -1,7 +1,6 @@
 //! Shows what a scan would read and what that would take, and reads no record.
 
-use anyhow::Context;
-
+use crate::command::print;
 use crate::command::sources;
 use crate::command::state;
 use crate::command::{CommandError, Message, Outcome};
@@ -29,12 +28,7 @@ pub(super) fn run(
         (surroundings.say)(Message::Note(text));
     }
     let text = text_of(&estimates, spec.max_rate_bytes);
-    surroundings
-        .stdout
-        .write_all(text.as_bytes())
-        .context("write to standard output")
-        .map_err(CommandError::failed)?;
-    Ok(Outcome::Done)
+    print::run(text.as_bytes(), surroundings)
 }
 
 fn text_of(estimates: &[PartitionEstimate], max_rate_bytes: Option<u64>) -> String {

@@ -82,6 +82,18 @@ mod tests {
 
     use super::*;
 
+    fn job() -> Job {
+        Job {
+            program: PathBuf::from("/usr/bin/true"),
+            tasks: 1,
+            radixes: 1,
+            arguments: Vec::new(),
+            limits: Vec::new(),
+            folder: PathBuf::from("/"),
+            shipped: Vec::new(),
+        }
+    }
+
     /// Runs a job whose `spark-submit` is this shell script.
     fn run_script(script: &str, stop: &StopFlag) -> Result<(), SparkError> {
         let directory = tempfile::tempdir().unwrap();
@@ -92,18 +104,9 @@ mod tests {
             spark_submit,
             ..ClusterSpec::default()
         };
-        let job = Job {
-            program: PathBuf::from("/usr/bin/true"),
-            tasks: 1,
-            radixes: 1,
-            arguments: Vec::new(),
-            limits: Vec::new(),
-            folder: PathBuf::from("/"),
-            shipped: Vec::new(),
-        };
         let folder = directory.path().join("job");
         fs::create_dir(&folder).unwrap();
-        run(&Submission::prepare(&spec, &job, &folder).unwrap(), stop)
+        run(&Submission::prepare(&spec, &job(), &folder).unwrap(), stop)
     }
 
     #[test]
@@ -151,16 +154,7 @@ mod tests {
             spark_submit: PathBuf::from("/none/spark-submit"),
             ..ClusterSpec::default()
         };
-        let job = Job {
-            program: PathBuf::from("/usr/bin/true"),
-            tasks: 1,
-            radixes: 1,
-            arguments: Vec::new(),
-            limits: Vec::new(),
-            folder: PathBuf::from("/"),
-            shipped: Vec::new(),
-        };
-        let submission = Submission::prepare(&spec, &job, directory.path()).unwrap();
+        let submission = Submission::prepare(&spec, &job(), directory.path()).unwrap();
         let error = run(&submission, &StopFlag::default())
             .unwrap_err()
             .to_string();

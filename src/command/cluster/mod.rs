@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use crate::audit::parts::{PlanFile, TaskFolder};
 use crate::command::cluster::shipping::Shipping;
+use crate::command::print;
 use crate::command::shards;
 use crate::command::targets;
 use crate::command::verdict;
@@ -77,12 +78,7 @@ pub(super) fn dry_run(
     let splits = counted(plan.splits.len(), "split");
     let line = submission.line();
     let text = format!("# {splits} in {tasks}\n{line}\n\n# job.py\n{}", spark::JOB);
-    surroundings
-        .stdout
-        .write_all(text.as_bytes())
-        .context("write to standard output")
-        .map_err(CommandError::failed)?;
-    Ok(Outcome::Done)
+    print::run(text.as_bytes(), surroundings)
 }
 
 fn planned(

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use chrono::{DateTime, SecondsFormat};
 
+use crate::command::print;
 use crate::command::{CommandError, Outcome, ScanCommand, Surroundings};
 use crate::record::{TopicPartition, counted};
 use crate::source::kafka::ResumePoint;
@@ -102,12 +103,7 @@ pub(super) fn run(
             format!("`{dir}` is gone: the next run reads everything, and reports all of it\n")
         }
     };
-    surroundings
-        .stdout
-        .write_all(text.as_bytes())
-        .context("write to standard output")
-        .map_err(CommandError::failed)?;
-    Ok(Outcome::Done)
+    print::run(text.as_bytes(), surroundings)
 }
 
 /// Returns where a scan would read on, without taking the state; a new one has nothing.
