@@ -89,9 +89,9 @@ pub enum CommandFlags {
     Man,
 }
 
-/// Options of `scan`.
+/// What an audit is of: options of `scan` and `extract` alike.
 #[derive(Args, Debug)]
-pub struct ScanFlags {
+pub struct AuditFlags {
     /// Where the records are.
     #[command(flatten)]
     pub sources: SourceFlags,
@@ -119,6 +119,14 @@ pub struct ScanFlags {
     /// What is new, and what was known.
     #[command(flatten)]
     pub verdict: VerdictFlags,
+}
+
+/// Options of `scan`.
+#[derive(Args, Debug)]
+pub struct ScanFlags {
+    /// What is audited.
+    #[command(flatten)]
+    pub audit: AuditFlags,
     /// What is written.
     #[command(flatten)]
     pub output: OutputFlags,
@@ -537,8 +545,8 @@ mod tests {
         let CommandFlags::Scan(scan) = flags.command else {
             panic!("{flags:?}")
         };
-        assert_eq!(scan.range.from.as_deref(), Some("-2h"));
-        assert_eq!(scan.range.to.as_deref(), Some("-90m"));
+        assert_eq!(scan.audit.range.from.as_deref(), Some("-2h"));
+        assert_eq!(scan.audit.range.to.as_deref(), Some("-90m"));
         assert_eq!(scan.output.render.output, [PathBuf::from("-10")]);
     }
 }

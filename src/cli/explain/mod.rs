@@ -63,10 +63,10 @@ pub fn resolve(
     scan.output.redact_key = None;
     if is_redacted {
         // They are masked; the places of the group's records are known without them.
-        scan.dedup_key.filter = None;
-        scan.impact.reversal = None;
+        scan.audit.dedup_key.filter = None;
+        scan.audit.impact.reversal = None;
     }
-    scan.range = RangeFlags {
+    scan.audit.range = RangeFlags {
         late: None,
         from: None,
         to: None,
@@ -76,12 +76,16 @@ pub fn resolve(
     scan.output.render.output.clear();
     scan.output.render.output_format = None;
     let is_masked = |property: &String| property.ends_with(&format!("={MASK}"));
-    let masked = scan.sources.property.extract_if(.., |text| is_masked(text));
+    let masked = scan
+        .audit
+        .sources
+        .property
+        .extract_if(.., |text| is_masked(text));
     let masked: Vec<String> = masked.collect();
-    replace_sources(&mut scan.sources, flags, &report.group);
-    replace_store(&mut scan.store, flags, &report.group);
-    let unused = unused_options(flags, &scan.sources);
-    let kcat_connection = kcat_connection(&scan.sources);
+    replace_sources(&mut scan.audit.sources, flags, &report.group);
+    replace_store(&mut scan.audit.store, flags, &report.group);
+    let unused = unused_options(flags, &scan.audit.sources);
+    let kcat_connection = kcat_connection(&scan.audit.sources);
     let mut scan = resolve::scan(&scan, context).map_err(|error| {
         if masked.is_empty() || error.hint.is_some() {
             return error;
@@ -157,6 +161,28 @@ pub fn scan_of(command_line: &[String]) -> Result<Box<ScanFlags>, UsageError> {
         ) => Err(unknown("is no scan")),
         Err(_) => Err(unknown("cannot be understood")),
     }
+}
+
+/// Returns the words of the scan that a command's are those of, without the command's own options;
+/// each of these comes with whether it has a value.
+pub fn scan_words(command_line: &[String], own_options: &[(&str, bool)]) -> Vec<String> {
+    let mut scan = vec!["dupaudit".to_owned(), "scan".to_owned()];
+    let mut words = command_line.iter().skip(2);
+    while let Some(word) = words.next() {
+        let own = own_options.iter().find(|(option, has_value)| {
+            let rest = word.strip_prefix(option);
+            rest.is_some_and(|rest| {
+                rest.is_empty()
+                    || *has_value && (rest.starts_with('=') || !option.starts_with("--"))
+            })
+        });
+        match own {
+            Some((option, true)) if word == option => drop(words.next()),
+            Some(_) => {}
+            None => scan.push(word.clone()),
+        }
+    }
+    scan
 }
 
 /// Returns options of what is written as they are where none is given.
@@ -274,6 +300,15 @@ mod tests {
             threads: 1,
         };
         resolve(&flags, context)
+    }
+
+    #[test]
+    fn the_words_of_a_scan_are_those_that_are_not_a_commands_own() {
+        let own = [("-o", true), ("--output", true), ("--json", false)];
+        let typed = "dupaudit extract a.csv -o b --output=b -ob --json --by id --json-x -q";
+        let typed: Vec<String> = typed.split(' ').map(str::to_owned).collect();
+        let words = scan_words(&typed, &own).join(" ");
+        assert_eq!(words, "dupaudit scan a.csv --by id --json-x -q");
     }
 
     #[test]

@@ -26,9 +26,9 @@ const OUTBOXES: [&str; 2] = ["outbox", "debezium-outbox"];
 /// Returns the preset that `--preset` names. Within a table no id comes twice, so that an outbox
 /// alone is read by what it says; beside what was published of it the id is where either has it.
 pub fn find(flags: &ScanFlags) -> Option<&'static Preset> {
-    let name = flags.dedup_key.preset.as_deref()?;
-    let has_table = !flags.store.table.is_empty() || flags.store.query.is_some();
-    let has_others = !flags.sources.topic.is_empty() || !flags.sources.files.is_empty();
+    let name = flags.audit.dedup_key.preset.as_deref()?;
+    let has_table = !flags.audit.store.table.is_empty() || flags.audit.store.query.is_some();
+    let has_others = !flags.audit.sources.topic.is_empty() || !flags.audit.sources.files.is_empty();
     Preset::find(match (OUTBOXES.contains(&name) && has_table, has_others) {
         (true, false) => "outbox-table",
         (true, true) => "outbox",

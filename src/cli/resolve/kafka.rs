@@ -273,7 +273,7 @@ mod tests {
         let CommandFlags::Scan(scan) = flags.command else {
             panic!("{:?}", flags.command)
         };
-        scan.sources
+        scan.audit.sources
     }
 
     fn kafka(arguments: &[&str]) -> Result<(Option<KafkaRequest>, Isolation), UsageError> {

@@ -54,62 +54,63 @@ pub struct RunContext<'a> {
 
 /// Returns the audit that is asked for.
 pub fn scan(flags: &ScanFlags, context: RunContext<'_>) -> Result<ScanCommand, UsageError> {
-    let beside = (flags.state.state.is_some(), flags.sources.dry_run);
-    store::check_beside(&flags.store, beside)?;
+    let audit = &flags.audit;
+    let beside = (audit.state.state.is_some(), audit.sources.dry_run);
+    store::check_beside(&audit.store, beside)?;
     let cluster = spark::resolve(flags, context.environment)?;
     let (kafka, isolation) =
-        kafka::resolve(&flags.sources, (cluster.is_some(), context.environment))?;
+        kafka::resolve(&audit.sources, (cluster.is_some(), context.environment))?;
     let preset = preset::find(flags);
-    let identity = preset::with_dedup_key(&flags.dedup_key, preset);
-    let at_risk = preset::with_impact(&flags.impact, preset);
-    let store = store::resolve(&flags.store)?;
-    check_sources(&flags.sources, store.is_some())?;
+    let identity = preset::with_dedup_key(&audit.dedup_key, preset);
+    let at_risk = preset::with_impact(&audit.impact, preset);
+    let store = store::resolve(&audit.store)?;
+    check_sources(&audit.sources, store.is_some())?;
     let outputs = outputs::resolve(&flags.output.render)?;
     let partitions = kafka.as_ref().and_then(|kafka| kafka.partitions.as_ref());
     let plan = AuditPlan {
-        dedup_key: dedup_key(&identity, flags.sources.dry_run)?,
+        dedup_key: dedup_key(&identity, audit.sources.dry_run)?,
         schemas: None,
         mapping: mapping::resolve(
-            &flags.sources.map,
-            flags.sources.assume_topic.is_some(),
-            range::zone(&flags.range)?,
+            &audit.sources.map,
+            audit.sources.assume_topic.is_some(),
+            range::zone(&audit.range)?,
         )?,
-        assume_topic: flags.sources.assume_topic.as_deref().map(Into::into),
+        assume_topic: audit.sources.assume_topic.as_deref().map(Into::into),
         filter: filter(identity.filter.as_deref())?,
         range: range::resolve(
-            &flags.range,
+            &audit.range,
             partitions,
-            (context.now_millis, flags.state.state.is_some()),
+            (context.now_millis, audit.state.state.is_some()),
         )?,
-        reversal: reversal(flags.impact.reversal.as_deref())?,
+        reversal: reversal(audit.impact.reversal.as_deref())?,
         within_millis: dedup_key::within(identity.within.as_deref())?,
         impact: impact(&at_risk)?,
-        acceptance: acceptance(&flags.acceptance)?,
-        expected: verdict::expect::resolve(&flags.verdict.expect)?,
+        acceptance: acceptance(&audit.acceptance)?,
+        expected: verdict::expect::resolve(&audit.verdict.expect)?,
         show_values: flags.output.show_values,
         show_evidence: outputs.iter().any(|output| shows_evidence(output.format)),
-        remembers: flags.state.state.is_some(),
+        remembers: audit.state.state.is_some(),
         memory_bytes: memory(&flags.limits, context.memory_bytes)?,
         threads: threads(&flags.limits, context.threads)?,
     };
     Ok(ScanCommand {
         plan,
-        state: state::request(&flags.state, &flags.range)?,
-        schemas: schema::resolve(&flags.schema, &flags.sources.property, context.environment)?,
-        files: files(&flags.sources.files),
-        format: flags.sources.format.clone(),
+        state: state::request(&audit.state, &audit.range)?,
+        schemas: schema::resolve(&audit.schema, &audit.sources.property, context.environment)?,
+        files: files(&audit.sources.files),
+        format: audit.sources.format.clone(),
         decompressed_bytes_max: decompressed_bytes_max(&flags.limits)?,
         kafka,
         store,
         cluster,
-        is_dry_run: flags.sources.dry_run,
+        is_dry_run: audit.sources.dry_run,
         isolation,
         preset: preset.map(|preset| preset.name),
         outputs,
         report: report(&flags.output.render, flags.output.quiet),
         redaction: outputs::redaction(flags.output.redact, flags.output.redact_key.as_deref())?,
-        fail_on: fail_on(&flags.acceptance.fail_on),
-        verdict: verdict::resolve(&flags.verdict, &flags.impact)?,
+        fail_on: fail_on(&audit.acceptance.fail_on),
+        verdict: verdict::resolve(&audit.verdict, &audit.impact)?,
         command_line: context.command_line,
         started_at_millis: context.now_millis,
     })

@@ -132,7 +132,11 @@ mod tests {
             panic!("a scan")
         };
         let environment = |name: &str| (name == "KEPT").then(|| "u:hunter2".to_owned());
-        resolve(&scan.schema, &scan.sources.property, &environment)
+        resolve(
+            &scan.audit.schema,
+            &scan.audit.sources.property,
+            &environment,
+        )
     }
 
     #[test]

@@ -7,17 +7,11 @@ use clap::{Args, ValueEnum, ValueHint};
 use crate::audit::parts::{PARTS_DEFAULT, PARTS_MAX, PLAN_NAME, PlanFile, TaskFolder};
 use crate::cli::config::ConfigFlags;
 use crate::cli::explain;
-use crate::cli::flags::{
-    AcceptanceFlags, DedupKeyFlags, FailOnFlag, ImpactFlags, LimitFlags, RangeFlags, ScanFlags,
-    SourceFlags,
-};
+use crate::cli::flags::{AcceptanceFlags, AuditFlags, FailOnFlag, LimitFlags, ScanFlags};
 use crate::cli::output::OutputFlags;
 use crate::cli::resolve::{self, RunContext};
-use crate::cli::schema::SchemaFlags;
 use crate::cli::secret::MASK;
 use crate::cli::spark::SparkFlags;
-use crate::cli::state::StateFlags;
-use crate::cli::store::StoreFlags;
 use crate::cli::usage_error::UsageError;
 use crate::cli::verdict::VerdictFlags;
 use crate::command::ShardCommand;
@@ -26,33 +20,9 @@ use crate::command::shards::{ExtractCommand, MergeCommand, SuspectsCommand};
 /// Options of `extract`.
 #[derive(Args, Debug)]
 pub struct ExtractFlags {
-    /// Where the records are.
+    /// What is audited.
     #[command(flatten)]
-    pub sources: SourceFlags,
-    /// Those in a database.
-    #[command(flatten)]
-    pub store: StoreFlags,
-    /// What is inside them.
-    #[command(flatten)]
-    pub schema: SchemaFlags,
-    /// Which of them count.
-    #[command(flatten)]
-    pub range: RangeFlags,
-    /// What runs remember.
-    #[command(flatten)]
-    pub state: StateFlags,
-    /// What makes two the same.
-    #[command(flatten)]
-    pub dedup_key: DedupKeyFlags,
-    /// What is accepted.
-    #[command(flatten)]
-    pub acceptance: AcceptanceFlags,
-    /// What is at risk.
-    #[command(flatten)]
-    pub impact: ImpactFlags,
-    /// What is new, and what was known.
-    #[command(flatten)]
-    pub verdict: VerdictFlags,
+    pub audit: AuditFlags,
     /// What may be used.
     #[command(flatten)]
     pub limits: LimitFlags,
@@ -144,7 +114,7 @@ pub fn extract(
     context: &RunContext<'_>,
 ) -> Result<ExtractCommand, UsageError> {
     let part = flags.part;
-    if flags.sources.dry_run {
+    if flags.audit.sources.dry_run {
         return Err(UsageError::new("`extract` has no dry run")
             .hint("`dupaudit scan --dry-run` with the same options shows what would be read"));
     }
@@ -156,10 +126,10 @@ pub fn extract(
     };
     if let (Some(plan), true) = (&plan, part.plan.is_some()) {
         // What is read is what the plan says.
-        flags.sources.files = plan.files();
+        flags.audit.sources.files = plan.files();
     }
     let context = RunContext {
-        command_line: scan_line(&context.command_line),
+        command_line: explain::scan_words(&context.command_line, &OWN_OPTIONS),
         // Times before now are those of the plan.
         now_millis: plan
             .as_ref()
@@ -169,15 +139,7 @@ pub fn extract(
         threads: context.threads,
     };
     let scan = ScanFlags {
-        sources: flags.sources,
-        store: flags.store,
-        schema: flags.schema,
-        range: flags.range,
-        state: flags.state,
-        dedup_key: flags.dedup_key,
-        acceptance: flags.acceptance,
-        impact: flags.impact,
-        verdict: flags.verdict,
+        audit: flags.audit,
         output: OutputFlags {
             quiet: flags.quiet,
             ..explain::plain_output()?
@@ -204,24 +166,6 @@ fn read_plan(path: &Path) -> Result<PlanFile, UsageError> {
     })
 }
 
-/// Returns the scan that reads the same.
-fn scan_line(command_line: &[String]) -> Vec<String> {
-    let mut scan = vec!["dupaudit".to_owned(), "scan".to_owned()];
-    let mut words = command_line.iter().skip(2);
-    while let Some(word) = words.next() {
-        let own = OWN_OPTIONS.iter().find(|(option, has_value)| {
-            word == option
-                || *has_value && option.starts_with("--") && word.starts_with(&format!("{option}="))
-        });
-        match own {
-            Some((option, true)) if word == option => drop(words.next()),
-            Some(_) => {}
-            None => scan.push(word.clone()),
-        }
-    }
-    scan
-}
-
 /// Returns what is to be merged.
 pub fn merge(flags: MergeFlags, context: &RunContext<'_>) -> Result<ShardCommand, UsageError> {
     if flags.stage == Some(StageFlag::Suspects) {
@@ -243,10 +187,10 @@ pub fn merge(flags: MergeFlags, context: &RunContext<'_>) -> Result<ShardCommand
     let mut command_line = first.command_line.clone();
     for plan in plans.iter().skip(1) {
         let other = explain::scan_of(&plan.command_line)?;
-        for path in other.sources.files {
-            if !scan.sources.files.contains(&path) {
+        for path in other.audit.sources.files {
+            if !scan.audit.sources.files.contains(&path) {
                 command_line.push(path.display().to_string());
-                scan.sources.files.push(path);
+                scan.audit.sources.files.push(path);
             }
         }
     }
@@ -258,13 +202,14 @@ pub fn merge(flags: MergeFlags, context: &RunContext<'_>) -> Result<ShardCommand
         threads: context.threads,
     };
     let is_secret = |of: &String| of.ends_with(&format!("={MASK}")) || of.contains("=@");
-    scan.sources
+    scan.audit
+        .sources
         .property
         .retain(|of| !is_secret(of) && !of.contains("=env:"));
     scan.output = flags.output;
     scan.limits = flags.limits;
-    scan.acceptance = acceptance(flags.acceptance, scan.acceptance);
-    scan.verdict = verdict(flags.verdict, scan.verdict);
+    scan.audit.acceptance = acceptance(flags.acceptance, scan.audit.acceptance);
+    scan.audit.verdict = verdict(flags.verdict, scan.audit.verdict);
     Ok(ShardCommand::Merge(Box::new(MergeCommand {
         scan: resolve::scan(&scan, context)?,
         plan: flags.plan.is_some().then(|| first.clone()),

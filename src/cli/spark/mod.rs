@@ -143,20 +143,21 @@ fn check_beside(flags: &ScanFlags) -> Result<(), UsageError> {
         let message = format!("`{option}` does not go together with `--engine spark`");
         Err(UsageError::new(message).hint(hint))
     };
-    if flags.state.state.is_some() {
+    if flags.audit.state.state.is_some() {
         return refused(
             "--state",
             "bound the range by --from and --to, or leave --engine out: what a night adds is \
              little enough for one machine",
         );
     }
-    if flags.store.postgres.is_some() {
+    if flags.audit.store.postgres.is_some() {
         return refused(
             "--postgres",
             "leave --engine out: a database is read by one reader",
         );
     }
     if flags
+        .audit
         .sources
         .files
         .iter()

@@ -168,7 +168,7 @@ mod tests {
         let CommandFlags::Scan(scan) = flags.command else {
             panic!("a scan")
         };
-        request(&scan.state, &scan.range)
+        request(&scan.audit.state, &scan.audit.range)
     }
 
     #[test]

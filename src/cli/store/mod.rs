@@ -133,7 +133,7 @@ mod tests {
         let CommandFlags::Scan(scan) = flags.command else {
             panic!("{:?}", flags.command)
         };
-        Ok(scan.store)
+        Ok(scan.audit.store)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser as _};
 
+use crate::cli::explain;
 use crate::cli::flags::{CommandFlags, Flags, LimitFlags, RangeFlags, ScanFlags, SourceFlags};
 use crate::cli::resolve::{self, RunContext};
 use crate::cli::schema::SchemaFlags;
@@ -42,6 +43,14 @@ pub struct SuggestFlags {
     pub limits: LimitFlags,
 }
 
+/// Options of `suggest` that a scan does not take over, and whether they have a value.
+const OWN_OPTIONS: [(&str, bool); 4] = [
+    ("-q", false),
+    ("--quiet", false),
+    ("--json", false),
+    ("--sample", true),
+];
+
 /// Returns the look at records that is asked for.
 pub fn resolve(
     flags: &SuggestFlags,
@@ -51,13 +60,13 @@ pub fn resolve(
         return Err(UsageError::new("`suggest` has no dry run")
             .hint("it reads a sample only: --sample N says how much"));
     }
-    let scan_words = scan_words(&context.command_line);
+    let scan_words = explain::scan_words(&context.command_line, &OWN_OPTIONS);
     let mut scan = plain_scan()?;
-    scan.sources = flags.sources.clone();
-    scan.schema = flags.schema.clone();
-    scan.range = flags.range.clone();
+    scan.audit.sources = flags.sources.clone();
+    scan.audit.schema = flags.schema.clone();
+    scan.audit.range = flags.range.clone();
     scan.limits = flags.limits.clone();
-    scan.dedup_key.filter.clone_from(&flags.filter);
+    scan.audit.dedup_key.filter.clone_from(&flags.filter);
     scan.output.quiet = flags.quiet;
     Ok(SuggestCommand {
         scan: resolve::scan(&scan, context)?,
@@ -74,23 +83,6 @@ fn plain_scan() -> Result<Box<ScanFlags>, UsageError> {
         Ok(CommandFlags::Scan(scan)) => Ok(scan),
         Ok(_) | Err(_) => Err(UsageError::new("internal error: a plain scan is none")),
     }
-}
-
-/// Returns the words of a scan of the same sources, without what only `suggest` knows.
-fn scan_words(command_line: &[String]) -> Vec<String> {
-    let mut words = vec!["dupaudit".to_owned(), "scan".to_owned()];
-    let mut typed = command_line.iter().skip(2);
-    while let Some(word) = typed.next() {
-        match word.as_str() {
-            "--json" | "-q" | "--quiet" => {}
-            "--sample" => {
-                typed.next();
-            }
-            word if word.starts_with("--sample=") => {}
-            word => words.push(word.to_owned()),
-        }
-    }
-    words
 }
 
 #[cfg(test)]
