@@ -17,7 +17,6 @@ pub use places::{FileIdentity, FilePlace, PartitionPlace};
 use std::fs;
 use std::fs::File;
 use std::io::ErrorKind;
-use std::mem;
 use std::path::Path;
 
 use crate::finding::RunHistory;
@@ -118,9 +117,13 @@ impl State {
         &self.manifest.files
     }
 
-    /// Returns the number that no place has yet.
-    pub fn next_place(&self) -> u32 {
-        self.manifest.next_place
+    /// Returns where the runs so far ended.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            partitions: self.manifest.partitions.clone(),
+            files: self.manifest.files.clone(),
+            next_place: self.manifest.next_place,
+        }
     }
 
     /// Returns what earlier runs came to.
@@ -190,25 +193,23 @@ impl State {
         self.write_new(manifest, keeping)
     }
 
-    /// Writes the entries that stay of new rows and of files into one file; returns how many.
+    /// Writes the entries that stay of new rows and of files into one file.
     fn write_run(
         &self,
         manifest: &mut Manifest,
         (mut rows, merged): (Vec<Entries<'_>>, &[RunFile]),
         keeping: &Keeping,
-    ) -> Result<u64, StateError> {
+    ) -> Result<(), StateError> {
         let failed = |error| self.dir.error("write", error);
         for run in merged {
             rows.push(Box::new(RunFileReader::open(&self.dir.path, run)?));
         }
         let mut writer = RunFileWriter::create(&self.dir, manifest.next_run).map_err(failed)?;
         keeping.each_kept(rows, |entry| writer.add(entry).map_err(failed))?;
-        let run = writer.finish().map_err(failed)?;
-        let entries = run.entries;
-        manifest.runs.push(run);
+        manifest.runs.push(writer.finish().map_err(failed)?);
         manifest.runs.retain(|run| run.entries > 0);
         manifest.next_run += 1;
-        Ok(entries)
+        Ok(())
     }
 
     /// Writes a manifest that does not count yet, without places that no entry needs any more.
@@ -231,20 +232,15 @@ impl State {
     /// Drops entries from before `keep_millis`, and the places that are no longer needed for
     /// them; returns how many entries are left.
     pub fn prune(&mut self, keep_millis: i64) -> Result<u64, StateError> {
-        let mut manifest = self.manifest.clone();
-        let merged = mem::take(&mut manifest.runs);
+        let progress = self.progress();
         let keeping = Keeping {
             since_millis: keep_millis,
             ..Keeping::default()
         };
-        let entries = self.write_run(&mut manifest, (Vec::new(), &merged), &keeping)?;
-        let manifest = self.write_new(manifest, &keeping)?;
-        PreparedState {
-            state: self,
-            manifest,
-        }
-        .commit()?;
-        Ok(entries)
+        let history = self.manifest.history.clone();
+        self.prepare(progress, (Vec::new(), 0), &keeping, history)?
+            .commit()?;
+        Ok(self.manifest.runs.iter().map(|run| run.entries).sum())
     }
 
     /// Removes what no manifest names, as far as that goes: it is not needed.

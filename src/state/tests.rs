@@ -325,3 +325,23 @@ fn the_lock_stays_where_nobody_can_say_whether_a_state_is_there() {
     drop(State::open(&dir, spec("value.id")).unwrap());
     assert!(!dir.join(LOCK_NAME).try_exists().unwrap());
 }
+
+#[test]
+fn a_state_that_cannot_be_pruned_is_left_as_it_was() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("state");
+    (0..3).for_each(|round| night(&dir, round * 10, None).map(drop).unwrap());
+    let damaged: Vec<_> = overview(&dir).unwrap().runs;
+    for run in &damaged {
+        let path = dir.join(name_of(run.number));
+        let mut bytes = fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+    }
+    let names = StateDir::new(&dir).names().unwrap();
+    let mut state = State::open_existing(&dir).unwrap();
+    state.prune(10).unwrap_err();
+    assert_eq!(StateDir::new(&dir).names().unwrap(), names);
+    assert_eq!(overview(&dir).unwrap().runs, damaged);
+}

@@ -51,11 +51,7 @@ impl Remembering {
         let state = State::open(&request.dir, spec::spec_of(scan)).map_err(failure)?;
         Ok(Some(Self {
             now_millis: after_earlier_runs(scan.started_at_millis, &state),
-            progress: Progress {
-                partitions: state.partitions().to_vec(),
-                files: state.files().to_vec(),
-                next_place: state.next_place(),
-            },
+            progress: state.progress(),
             files_before: state.files().to_vec(),
             state,
             request,
