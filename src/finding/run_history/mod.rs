@@ -213,10 +213,9 @@ impl RunHistory {
         self.runs.get(skipped..).unwrap_or_default()
     }
 
-    /// Returns the start of the last run that began by then, if the log has one.
-    pub fn last_start_by(&self, millis: i64) -> Option<i64> {
-        let starts = self.runs.iter().map(|run| run.started_at_millis);
-        starts.filter(|start| *start <= millis).max()
+    /// Returns the latest start of a run, if the log has one.
+    pub fn last_start(&self) -> Option<i64> {
+        self.runs.iter().map(|run| run.started_at_millis).max()
     }
 
     /// Returns the start of the last run that began by then and left no rest; of more than

@@ -283,7 +283,7 @@ impl Remembering {
 /// Returns the start of a run by its clock, or just after the last run where that clock is behind:
 /// what is read now must not be taken for old, and forgotten.
 fn after_earlier_runs(started_millis: i64, state: &State) -> i64 {
-    let last = state.history().last_start_by(i64::MAX);
+    let last = state.history().last_start();
     last.map_or(started_millis, |last| {
         started_millis.max(last.saturating_add(1))
     })
