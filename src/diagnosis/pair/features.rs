@@ -158,13 +158,15 @@ impl PairFeatures {
         let named = named_link(reference, extra);
         let aborted = aborted_copy(reference, extra);
         let is_redelivered = matches!(named, Some(NamedLink::SameThird(_)));
+        let store = StoreLink::of_pair(pair);
+        let changed = changed_paths(pair, store);
         let mut class = PairClass {
             family: Family::Placeless,
-            content: content_kind(pair),
+            content: content_kind(pair, &changed),
             time: time_kind(reference, extra),
             producers: batches.map_or(ProducerKind::Unknown, producer_kind),
             is_redelivered,
-            store: StoreLink::of_pair(pair),
+            store,
         };
         class.family = if aborted.is_some() {
             Family::Aborted
@@ -179,7 +181,7 @@ impl PairFeatures {
         Self {
             class: class.simplified(),
             is_all_known: is_all_known(reference) && is_all_known(extra),
-            changed: changed_paths(pair),
+            changed,
             gap_millis: millis(extra)
                 .zip(millis(reference))
                 .map(|(extra, reference)| extra.saturating_sub(reference)),
@@ -250,7 +252,7 @@ fn place_family(pair: &PairFacts, class: PairClass) -> Family {
     }
 }
 
-fn content_kind(pair: &PairFacts) -> ContentKind {
+fn content_kind(pair: &PairFacts, changed: &[String]) -> ContentKind {
     let (reference, extra) = (&pair.reference.copy.content, &pair.extra.content);
     if reference.value.is_none() || extra.value.is_none() {
         return ContentKind::Unknown;
@@ -261,11 +263,10 @@ fn content_kind(pair: &PairFacts) -> ContentKind {
     if reference.is_same_as(extra) {
         return ContentKind::Identical;
     }
-    let changed = changed_paths(pair);
     if changed.is_empty() {
         return ContentKind::Identical;
     }
-    match field_change(&changed) {
+    match field_change(changed) {
         FieldChange::Attempt => ContentKind::Attempt,
         FieldChange::Volatile => ContentKind::Volatile,
         FieldChange::Content => ContentKind::Changed,
@@ -273,8 +274,8 @@ fn content_kind(pair: &PairFacts) -> ContentKind {
 }
 
 /// Returns the differing paths of what differs by its hash.
-fn changed_paths(pair: &PairFacts) -> Vec<String> {
-    let is_published = StoreLink::of_pair(pair) == Some(StoreLink::Published);
+fn changed_paths(pair: &PairFacts, store: Option<StoreLink>) -> Vec<String> {
+    let is_published = store == Some(StoreLink::Published);
     let (reference, extra) = (&pair.reference.copy.content, &pair.extra.content);
     let mut paths = Vec::new();
     if !is_not_different(reference.key, extra.key) {
