@@ -69,24 +69,6 @@ impl Tally {
             }
         }
     }
-
-    /// Returns the holes in order, those that touch as one.
-    fn gaps(&self) -> Vec<OffsetGap> {
-        let mut holes = self.holes.clone();
-        holes.sort_by_key(|hole| hole.start);
-        let mut gaps: Vec<OffsetGap> = Vec::new();
-        for hole in holes {
-            match gaps.last_mut().filter(|last| last.end == hole.start) {
-                Some(last) => last.end = hole.end,
-                None => gaps.push(OffsetGap {
-                    start: hole.start,
-                    end: hole.end,
-                    reason: GapReason::SequenceHole,
-                }),
-            }
-        }
-        gaps
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -184,18 +166,18 @@ impl PostgresSource {
     fn relation_coverage(&self, place: usize, relation: &Relation) -> PartitionCoverage {
         let state = lock(&self.state);
         let tally = state.relations.get(place).cloned().unwrap_or_default();
-        let mut gaps = tally.gaps();
+        let gap = |Range { start, end }: Range<i64>, reason| OffsetGap { start, end, reason };
+        let holes = tally.holes.iter().cloned();
+        let mut gaps: Vec<OffsetGap> = holes
+            .map(|hole| gap(hole, GapReason::SequenceHole))
+            .collect();
         let mine = self.tasks.iter().zip(&state.tasks);
         let unread = mine.filter(|(task, (_, is_done))| task.relation == place && !is_done);
         for (task, (next, _)) in unread {
-            gaps.push(OffsetGap {
-                start: *next,
-                end: task.range.end,
-                reason: GapReason::Interrupted,
-            });
+            gaps.push(gap(*next..task.range.end, GapReason::Interrupted));
         }
         gaps.sort();
-        // Tasks that follow each other leave one gap.
+        // Holes that touch, and tasks that follow each other, leave one gap.
         gaps.dedup_by(|next, last| {
             let is_one = last.end == next.start && last.reason == next.reason;
             last.end = if is_one { next.end } else { last.end };
