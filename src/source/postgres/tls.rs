@@ -113,36 +113,38 @@ impl TlsRequest {
     }
 
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Verifier, PostgresError> {
-        let asks = match self.trust {
-            Trust::Disable | Trust::Prefer | Trust::Require => None,
+        let (asks, named) = match self.trust {
+            Trust::Disable | Trust::Prefer | Trust::Require => (None, Vec::new()),
             Trust::Authority | Trust::Host => {
-                let roots = Arc::new(self.roots()?);
+                let named = self.authorities.as_deref().map(certificates).transpose()?;
+                let named = named.unwrap_or_default();
+                let roots = Arc::new(self.roots(&named)?);
                 let of = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 let verifier = of.build().map_err(|error| {
                     PostgresError::Configuration(format!("TLS: {error}; name it by sslrootcert"))
                 })?;
-                Some(verifier)
+                (Some(verifier), named)
             }
         };
-        let named = self.authorities.as_deref().filter(|_| asks.is_some());
         Ok(Verifier {
             provider,
             asks,
-            named: named.map(certificates).transpose()?.unwrap_or_default(),
+            named,
             needs_name: self.trust == Trust::Host,
         })
     }
 
-    fn roots(&self) -> Result<RootCertStore, PostgresError> {
+    /// Returns the authorities: those named, or those of the system where none are to be named.
+    fn roots(&self, named: &[CertificateDer<'static>]) -> Result<RootCertStore, PostgresError> {
         let mut roots = RootCertStore::empty();
         let Some(path) = &self.authorities else {
             let system = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(system.certs);
             return Ok(roots);
         };
-        for certificate in certificates(path)? {
+        for certificate in named {
             roots
-                .add(certificate)
+                .add(certificate.clone())
                 .map_err(|error| unreadable(path, &error.to_string()))?;
         }
         Ok(roots)
