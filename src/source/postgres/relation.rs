@@ -262,16 +262,7 @@ impl Source {
             return Err(PostgresError::Configuration(text));
         };
         let from: String = found.try_get(0).map_err(|error| failed(&error))?;
-        let question = "SELECT attname::text FROM pg_index JOIN pg_attribute \
-             ON attrelid = indrelid AND attnum = indkey[0] \
-             WHERE indrelid = to_regclass($1) AND indisvalid AND indpred IS NULL \
-             ORDER BY indisprimary AND indnatts = 1 DESC, attnum";
-        let indexed = client.query(question, &[&name]);
-        let indexed: Vec<String> = indexed
-            .map_err(|error| failed(&error))?
-            .iter()
-            .filter_map(|row| row.try_get(0).ok())
-            .collect();
+        let indexed = indexed_columns(client, name, "true")?;
         let position = spec.position.clone().or_else(|| indexed.first().cloned());
         let position = position.ok_or_else(|| {
             let text = format!("`{name}` has no index: name the column of `--position`");
@@ -281,7 +272,8 @@ impl Source {
         let own_columns = if is_message_db {
             message_db::own_members().to_vec()
         } else {
-            own_columns(&position, spec, unique_columns(client, name)?)
+            let is_unique = "indisunique AND indnkeyatts = 1";
+            own_columns(&position, spec, indexed_columns(client, name, is_unique)?)
         };
         Ok(Self {
             topic: name.replace('"', ""),
@@ -296,16 +288,23 @@ impl Source {
     }
 }
 
-/// Returns the columns of a table that are unique by themselves.
-fn unique_columns(client: &mut Client, table: &str) -> Result<Vec<String>, PostgresError> {
-    let doing = format!("look for what is unique in `{table}`");
+/// Returns the columns that whole indexes of a table begin with, of those for which a condition
+/// holds: first that of a primary key of one column.
+fn indexed_columns(
+    client: &mut Client,
+    table: &str,
+    condition: &str,
+) -> Result<Vec<String>, PostgresError> {
+    let doing = format!("look for the indexes of `{table}`");
     let failed = |error: &postgres::Error| PostgresError::of(&doing, error);
-    let question = "SELECT attname::text FROM pg_index JOIN pg_attribute \
+    let question = format!(
+        "SELECT attname::text FROM pg_index JOIN pg_attribute \
          ON attrelid = indrelid AND attnum = indkey[0] \
-         WHERE indrelid = to_regclass($1) AND indisunique AND indisvalid \
-         AND indpred IS NULL AND indnkeyatts = 1";
+         WHERE indrelid = to_regclass($1) AND indisvalid AND indpred IS NULL AND {condition} \
+         ORDER BY indisprimary AND indnatts = 1 DESC, attnum"
+    );
     let rows = client
-        .query(question, &[&table])
+        .query(&question, &[&table])
         .map_err(|error| failed(&error))?;
     let names = rows.iter().map(|row| row.try_get(0));
     names
