@@ -21,21 +21,23 @@ const RECORD_BYTES: u64 = 300;
 /// Records whose fingerprints are merged by one task.
 const PART_RECORDS: u64 = 16 << 20;
 
-/// Gives each split to one task: the largest first, each to the task that has least.
+/// Gives what has to be read together to one task: the largest first, each to the task that has
+/// least.
 pub(super) fn share_out(plan: &mut PlanFile) {
-    let mut sizes: Vec<(u64, SplitId)> = Vec::with_capacity(plan.splits.len());
-    for (split, number) in plan.splits.iter().zip(0..) {
-        sizes.push((bytes_of(split), SplitId(number)));
-    }
-    sizes.sort_by_key(|&(bytes, split)| (Reverse(bytes), split));
+    let bytes: Vec<u64> = plan.splits.iter().map(bytes_of).collect();
+    let of_split = |split: &SplitId| usize::try_from(split.0).ok().and_then(|at| bytes.get(at));
+    let of_unit = |unit: &Vec<SplitId>| unit.iter().filter_map(of_split).sum::<u64>();
+    let units = plan.units().into_iter();
+    let mut sizes: Vec<(u64, Vec<SplitId>)> = units.map(|unit| (of_unit(&unit), unit)).collect();
+    sizes.sort_by_key(|(bytes, unit)| (Reverse(*bytes), unit.first().copied()));
     let by_size = total(plan) / TASK_BYTES;
     let wanted = usize::try_from(by_size).unwrap_or(TASKS_MAX);
     let count = wanted.clamp(TASKS_MIN, TASKS_MAX).min(sizes.len());
     let mut tasks: BinaryHeap<Reverse<(u64, usize, Vec<SplitId>)>> = BinaryHeap::new();
     tasks.extend((0..count).map(|task| Reverse((0, task, Vec::new()))));
-    for (bytes, split) in sizes {
+    for (bytes, unit) in sizes {
         if let Some(Reverse((of_task, task, mut splits))) = tasks.pop() {
-            splits.push(split);
+            splits.extend(unit);
             // Those without bytes are shared out too.
             tasks.push(Reverse((of_task + bytes.max(1), task, splits)));
         }
@@ -82,16 +84,42 @@ mod tests {
 
     fn plan(sizes: impl IntoIterator<Item = u64>) -> PlanFile {
         let mut plan = PlanFile::new(Vec::new(), 0, Question::default());
-        let file = |bytes| {
-            PlannedSplit::File(FileSplit {
-                path: PathBuf::from("a"),
-                bytes,
-                modified_millis: None,
-            })
-        };
+        let file = |bytes| file(PathBuf::from("a"), bytes);
         plan.splits.extend(sizes.into_iter().map(file));
         share_out(&mut plan);
         plan
+    }
+
+    fn file(path: PathBuf, bytes: u64) -> PlannedSplit {
+        PlannedSplit::File(FileSplit {
+            path,
+            bytes,
+            modified_millis: None,
+        })
+    }
+
+    #[test]
+    fn segments_of_one_partition_are_of_one_task() {
+        let mut plan = PlanFile::new(Vec::new(), 0, Question::default());
+        // As paths are sorted: 4 segments of each of 20 partitions, then other files.
+        for partition in 0..20 {
+            for segment in 0..4 {
+                let path = PathBuf::from(format!("logs/t-{partition}/{segment:020}.log"));
+                plan.splits.push(file(path, 1 + partition + 7 * segment));
+            }
+        }
+        let others = (0..9).map(|number| file(PathBuf::from(format!("{number}.jsonl")), 40));
+        plan.splits.extend(others);
+        share_out(&mut plan);
+        assert_eq!(plan.tasks.len(), TASKS_MIN);
+        let all: usize = plan.tasks.iter().map(Vec::len).sum();
+        assert_eq!(all, plan.splits.len());
+        for partition in 0..20 {
+            let segments = (4 * partition..4 * partition + 4).map(SplitId);
+            let segments: Vec<SplitId> = segments.collect();
+            let holds_all = |task: &&Vec<SplitId>| segments.iter().all(|of| task.contains(of));
+            assert_eq!(plan.tasks.iter().filter(holds_all).count(), 1);
+        }
     }
 
     #[test]
