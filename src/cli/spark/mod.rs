@@ -214,7 +214,8 @@ fn python(spark_submit: &Path, environment: Environment<'_>) -> Option<PathBuf> 
 }
 
 /// Returns the words that tasks get: what says how records are read and what makes two the same.
-/// Paths are made absolute but those of the records, which the report shows as they are typed.
+/// Paths are made absolute. Where the records are is none of it: the plan names each file, as it
+/// was typed, and a file after `--` would end what tasks take for options.
 fn task_arguments(arguments: &[OsString], folder: &Path) -> Vec<String> {
     let mut root = Flags::command();
     root.build();
@@ -234,11 +235,10 @@ fn task_arguments(arguments: &[OsString], folder: &Path) -> Vec<String> {
         let Some(option) = options.get(setting.option) else {
             return false;
         };
-        let is_shown = option.flag().is_none();
-        for value in setting.values.iter_mut().filter(|_| !is_shown) {
+        for value in &mut setting.values {
             *value = option.placed(&value.to_string_lossy(), folder).into();
         }
-        !NOT_OF_TASKS.contains(&option.id())
+        option.flag().is_some() && !NOT_OF_TASKS.contains(&option.id())
     });
     let words = layers::words(&options, &settings);
     let text = |word: &OsString| word.to_string_lossy().into_owned();
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn the_options_come_to_a_cluster_and_to_what_tasks_are_told() {
         let line = "--engine spark --master yarn --conf a=b --conf c=d=e x.jsonl --by id \
-                    --from -2h --value-schema charge.avsc -o r.json --top 3 -X a=b";
+                    --from -2h --value-schema charge.avsc -o r.json --top 3 -X a=b -- -a.jsonl";
         let words: Vec<&str> = line.split_whitespace().collect();
         let request = resolved(&words).unwrap().unwrap();
         assert_eq!(
@@ -273,7 +273,7 @@ mod tests {
         );
         assert_eq!(request.spec.master.as_deref(), Some("yarn"));
         assert_eq!(request.spec.conf, ["a=b", "c=d=e"]);
-        let expected = "--value-schema /here/charge.avsc --from=-2h --by id x.jsonl";
+        let expected = "--value-schema /here/charge.avsc --from=-2h --by id";
         let arguments = ["dupaudit", "scan"].iter().chain(&words);
         let arguments: Vec<OsString> = arguments.map(OsString::from).collect();
         let of_tasks = task_arguments(&arguments, Path::new("/here"));

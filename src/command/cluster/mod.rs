@@ -127,7 +127,6 @@ fn prepare(
         program: request.program.clone(),
         tasks: plan.tasks.len(),
         radixes: usize::try_from(parts).unwrap_or(1),
-        // Files may stand behind `--`, so what is typed is last.
         arguments: own.into_iter().chain(shipping.words).chain(typed).collect(),
         limits: vec![format!("--memory={memory}")],
         folder: request.folder.clone(),
