@@ -11,7 +11,7 @@ use crate::audit::parts::{PlanFile, TaskFolder};
 use crate::command::cluster::shipping::Shipping;
 use crate::command::print;
 use crate::command::shards;
-use crate::command::targets;
+use crate::command::shards::merge::Reporter;
 use crate::command::verdict;
 use crate::command::{CommandError, Message, Outcome};
 use crate::command::{ScanCommand, Surroundings};
@@ -45,7 +45,7 @@ pub(super) fn run(
     request: &ClusterRequest,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Outcome, CommandError> {
-    targets::check(&scan.outputs, &scan.files)?;
+    let reporter = Reporter::open(scan)?;
     let plan = planned(scan, surroundings)?;
     let folder = job_folder(surroundings)?;
     let folders = if plan.tasks.is_empty() {
@@ -57,7 +57,7 @@ pub(super) fn run(
         spark::run(&submission, &surroundings.stop).map_err(failure)?;
         task_folders(&submission)?
     };
-    let summary = shards::merge::conclude(scan, (Some(&plan), &folders), surroundings)?;
+    let summary = reporter.conclude((Some(&plan), &folders), surroundings)?;
     Ok(Outcome::Audited {
         verdict: summary.verdict,
         is_complete: summary.complete,

@@ -14,6 +14,7 @@ use crate::command::targets;
 use crate::command::verdict::{self, Judge};
 use crate::command::{CommandError, Outcome, ScanCommand, Surroundings};
 use crate::finding::AuditSummary;
+use crate::report::Redaction;
 
 /// Concludes what the tasks have read, and writes the reports.
 pub fn run(
@@ -21,7 +22,8 @@ pub fn run(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Outcome, CommandError> {
     let read = (merge.plan.as_ref(), &*merge.folders);
-    let summary = conclude(&merge.scan, read, surroundings)?;
+    let reporter = Reporter::open(&merge.scan)?;
+    let summary = reporter.conclude(read, surroundings)?;
     Ok(Outcome::Audited {
         verdict: summary.verdict,
         is_complete: summary.complete,
@@ -29,37 +31,56 @@ pub fn run(
     })
 }
 
-/// Concludes what tasks have read of a scan, and writes its reports. With a plan, all its tasks
-/// have to be there.
-pub fn conclude(
-    scan: &ScanCommand,
-    (plan_file, folders): (Option<&PlanFile>, &[TaskFolder]),
-    surroundings: &mut Surroundings<'_>,
-) -> Result<AuditSummary, CommandError> {
-    targets::check(&scan.outputs, &scan.files)?;
-    let redaction = redaction::open(scan.redaction.as_ref())?;
-    let judge = Judge::open(&scan.verdict, &scan.plan, scan.started_at_millis)?;
-    let known = judge.known();
-    let progress = AuditProgress::default();
-    let context = AuditContext {
-        spill_dir: &surroundings.temporary_directory,
-        progress: &progress,
-        stop: &surroundings.stop,
-        known: &known,
-        past: None,
-    };
-    let question = Question::of(&scan.plan, scan.isolation.name());
-    let concluded = parts::conclude(&scan.plan, (&question, plan_file), folders, context);
-    let mut audit = match concluded.map_err(audit_failure)? {
-        Conclusion::Audit(audit) => *audit,
-        Conclusion::ToRevisit(folders) => return Err(unfinished(&folders)),
-        Conclusion::Unrevisited(folders) => return Err(unrevisited(&folders)),
-    };
-    judge.complete(&mut audit.summary);
-    write_reports(scan, &mut audit, (redaction.as_ref(), None), surroundings)?;
-    say_doubts(scan, &audit.summary, surroundings);
-    say_hints(scan, &audit, surroundings);
-    Ok(audit.summary)
+/// What the reports of a scan take beside its records, opened before those are read: who waits for
+/// tasks is not told afterwards that a baseline is missing.
+pub struct Reporter<'a> {
+    scan: &'a ScanCommand,
+    redaction: Option<Redaction>,
+    judge: Judge<'a>,
+}
+
+impl<'a> Reporter<'a> {
+    /// Looks at the places of the reports, and opens what they take.
+    pub fn open(scan: &'a ScanCommand) -> Result<Self, CommandError> {
+        targets::check(&scan.outputs, &scan.files)?;
+        Ok(Self {
+            scan,
+            redaction: redaction::open(scan.redaction.as_ref())?,
+            judge: Judge::open(&scan.verdict, &scan.plan, scan.started_at_millis)?,
+        })
+    }
+
+    /// Concludes what tasks have read of the scan, and writes its reports. With a plan, all its
+    /// tasks have to be there.
+    pub fn conclude(
+        self,
+        (plan_file, folders): (Option<&PlanFile>, &[TaskFolder]),
+        surroundings: &mut Surroundings<'_>,
+    ) -> Result<AuditSummary, CommandError> {
+        let scan = self.scan;
+        let known = self.judge.known();
+        let progress = AuditProgress::default();
+        let context = AuditContext {
+            spill_dir: &surroundings.temporary_directory,
+            progress: &progress,
+            stop: &surroundings.stop,
+            known: &known,
+            past: None,
+        };
+        let question = Question::of(&scan.plan, scan.isolation.name());
+        let concluded = parts::conclude(&scan.plan, (&question, plan_file), folders, context);
+        let mut audit = match concluded.map_err(audit_failure)? {
+            Conclusion::Audit(audit) => *audit,
+            Conclusion::ToRevisit(folders) => return Err(unfinished(&folders)),
+            Conclusion::Unrevisited(folders) => return Err(unrevisited(&folders)),
+        };
+        self.judge.complete(&mut audit.summary);
+        let redaction = self.redaction.as_ref();
+        write_reports(scan, &mut audit, (redaction, None), surroundings)?;
+        say_doubts(scan, &audit.summary, surroundings);
+        say_hints(scan, &audit, surroundings);
+        Ok(audit.summary)
+    }
 }
 
 /// Says which folders are to be taken back to where they were read.

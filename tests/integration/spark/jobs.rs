@@ -128,6 +128,31 @@ fn a_spark_that_is_not_there_or_refuses_is_said() {
 }
 
 #[test]
+fn what_the_report_takes_is_looked_at_before_a_job_is_submitted() {
+    let workspace = Workspace::new();
+    workspace.write("a.jsonl", charges(0, 10, 2));
+    let submit = workspace.write("submit.sh", "#!/bin/sh\ntouch submitted\nexit 1\n");
+    fs::set_permissions(&submit, PermissionsExt::from_mode(0o700)).unwrap();
+    let submit = submit.display().to_string();
+    let words = ["scan", "a.jsonl", "--by", "charge_id", "--engine", "spark"];
+    let words = [&words[..], &["--spark-submit", &submit]].concat();
+    let submitted = workspace.path().join("submitted");
+    for (missing, word) in [
+        (&["--baseline", "none.json"][..], "none.json"),
+        (
+            &["--redact", "hash", "--redact-key", "none.key"],
+            "none.key",
+        ),
+    ] {
+        let outcome = workspace.dupaudit([&words[..], missing].concat()).run();
+        let outcome = outcome.expect_code(2).expect_stderr(word);
+        assert!(!submitted.exists(), "{outcome}");
+    }
+    workspace.dupaudit(&words).run().expect_code(4);
+    assert!(submitted.exists());
+}
+
+#[test]
 fn an_interrupted_job_ends_with_all_that_it_started() {
     let workspace = Workspace::new();
     workspace.write("a.jsonl", charges(0, 10, 2));
