@@ -173,26 +173,23 @@ def suspects(job, radix, blocks):
                 yield task, (task, f"suspects-{radix}.run", at, piece)
 
 
-def revisit(job, blocks):
+def revisit(job, task, blocks):
     with workplace(job) as place:
-        tasks = {}
-        for _, (task, name, at, piece) in blocks:
-            put(os.path.join(place, f"task-{task}"), name, at, piece)
-            tasks.setdefault(task, set()).add(name)
-        for task in sorted(tasks):
-            folder, out = os.path.join(place, f"task-{task}"), os.path.join(place, "out")
-            found = sorted(name for name in tasks[task] if name.startswith("suspects-"))
-            if found:
-                named = [os.path.join(folder, name) for name in found]
-                words = ["extract", *job["arguments"], "--task", str(task)]
-                for name in named:
-                    words += ["--suspects", name]
-                reason = read(job, words, place, out)
-                yield from files_of(task, out, reason)
-            for name in sorted(tasks[task] - set(found)):
-                for at, piece in pieces(os.path.join(folder, name)):
-                    yield task, name, at, piece
-            shutil.rmtree(folder, ignore_errors=True)
+        folder, out = (os.path.join(place, name) for name in ("left", "out"))
+        names = set()
+        for _, (_, name, at, piece) in blocks:
+            put(folder, name, at, piece)
+            names.add(name)
+        found = sorted(name for name in names if name.startswith("suspects-"))
+        if found:
+            words = ["extract", *job["arguments"], "--task", str(task)]
+            for name in found:
+                words += ["--suspects", os.path.join(folder, name)]
+            reason = read(job, words, place, out)
+            yield from files_of(task, out, reason)
+        for name in sorted(names - set(found)):
+            for at, piece in pieces(os.path.join(folder, name)):
+                yield task, name, at, piece
 
 
 def attempts(conf):
@@ -225,14 +222,13 @@ def main(path):
     job["attempts"] = attempts(context.getConf())
     job["limits"] += ["--threads", context.getConf().get("spark.task.cpus", "1")]
     tasks, radixes = job["tasks"], job["radixes"]
-    width = min(tasks, job["width"])
     details = (
         context.parallelize(range(tasks), tasks)
         .mapPartitions(lambda part: extract(job, part))
         .partitionBy(radixes, lambda radix: radix)
         .mapPartitionsWithIndex(lambda radix, blocks: suspects(job, radix, blocks))
-        .partitionBy(width, lambda task: task % width)
-        .mapPartitions(lambda blocks: revisit(job, blocks))
+        .partitionBy(tasks, lambda task: task)
+        .mapPartitionsWithIndex(lambda task, blocks: revisit(job, task, blocks))
         .persist(StorageLevel.DISK_ONLY)
     )
     # All of it at once; then one partition after the other comes here, and none of it whole.

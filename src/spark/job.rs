@@ -15,9 +15,6 @@ pub const PLACE: &str = "{place}";
 /// Name of the program among what is shipped.
 const PROGRAM: &str = "dupaudit";
 
-/// Most parts that the second pass is cut into; a part may have several tasks.
-const WIDTH_MAX: usize = 2_000;
-
 /// A file that tasks get and nobody else may read.
 pub struct Shipped {
     /// Its name, which no other file that is shipped has.
@@ -50,7 +47,6 @@ struct JobFile<'a> {
     program: &'a str,
     tasks: usize,
     radixes: usize,
-    width: usize,
     arguments: &'a [String],
     limits: &'a [String],
     folder: &'a Path,
@@ -85,7 +81,6 @@ impl JobFolder {
             program: PROGRAM,
             tasks: job.tasks,
             radixes: job.radixes,
-            width: job.tasks.min(WIDTH_MAX),
             arguments: &job.arguments,
             limits: &job.limits,
             folder: &job.folder,
