@@ -93,6 +93,12 @@ enum Sorted {
     Several(BinaryHeap<Part>),
 }
 
+impl Default for SortedBlobs {
+    fn default() -> Self {
+        BlobList::default().into_sorted()
+    }
+}
+
 impl SortedBlobs {
     fn new(sorted: Sorted) -> Self {
         Self {

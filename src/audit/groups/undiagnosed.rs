@@ -20,7 +20,7 @@ use crate::record::TimestampType;
 use crate::sorted_run::encoding::Encoder;
 use crate::sorted_run::{BlobSorter, SortedBlobs};
 
-fn plan(within_millis: Option<i64>) -> AuditPlan {
+pub(super) fn plan(within_millis: Option<i64>) -> AuditPlan {
     AuditPlan {
         within_millis,
         ..AuditPlan::sample(&[])
@@ -44,7 +44,7 @@ fn stamp(base: i64, kind: i32) -> BatchStamp {
 }
 
 /// A record with all that the diagnosis may look at; its place comes later.
-fn detail() -> impl Strategy<Value = Detail> {
+pub(super) fn detail() -> impl Strategy<Value = Detail> {
     let topic = proptest::sample::select(vec![Some("a"), Some("a"), Some("dc1.a"), None]);
     let batch =
         proptest::option::of((0_i64..6, 0_i32..3).prop_map(|(base, kind)| stamp(base, kind)));
@@ -89,7 +89,7 @@ fn detail() -> impl Strategy<Value = Detail> {
 }
 
 /// Returns what could be read again, and what could not.
-fn sorted(details: &[Detail], dir: &Path) -> (SortedBlobs, SortedBlobs) {
+pub(super) fn sorted(details: &[Detail], dir: &Path) -> (SortedBlobs, SortedBlobs) {
     let sorters = || BlobSorter::new(dir, 1 << 20);
     let (mut found, mut gone) = (sorters(), sorters());
     let (mut encoder, mut sort_key) = (Encoder::default(), Vec::new());

@@ -1,6 +1,7 @@
 //! Records in order → groups, and the pairs that the diagnosis looks at.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use crate::audit::AuditError;
@@ -12,7 +13,6 @@ use crate::audit::plan::AuditPlan;
 use crate::audit::revisit::SetAside;
 use crate::diagnosis::PairFacts;
 use crate::index::Seen;
-use crate::sorted_run::BlobList;
 use crate::sorted_run::BlobSorter;
 use crate::sorted_run::SortedBlobs;
 use crate::sorted_run::encoding::Encoder;
@@ -53,6 +53,8 @@ pub(super) struct Built {
 struct GoneRecords {
     sorted: SortedBlobs,
     next: Option<GoneRecord>,
+    /// What else there is of one fingerprint, and then of others.
+    rest: Option<([u64; 2], SortedBlobs)>,
 }
 
 struct GoneRecord {
@@ -63,13 +65,17 @@ struct GoneRecord {
 
 impl GoneRecords {
     fn new(sorted: SortedBlobs) -> Result<Self, AuditError> {
-        let mut gone = Self { sorted, next: None };
+        let mut gone = Self {
+            sorted,
+            next: None,
+            rest: None,
+        };
         gone.advance()?;
         Ok(gone)
     }
 
     fn advance(&mut self) -> Result<Option<GoneRecord>, AuditError> {
-        let following = match self.sorted.next()? {
+        let following = match self.following()? {
             None => None,
             Some((sort_key, payload)) => {
                 let set_aside: SetAside = postcard::from_bytes(payload)?;
@@ -81,6 +87,19 @@ impl GoneRecords {
             }
         };
         Ok(std::mem::replace(&mut self.next, following))
+    }
+
+    fn following(&mut self) -> io::Result<Option<Item<'_>>> {
+        if self.sorted.peek()?.is_some() {
+            return self.sorted.next();
+        }
+        let Some((fingerprint, rest)) = &mut self.rest else {
+            return Ok(None);
+        };
+        match rest.peek()? {
+            Some((sort_key, _)) if read_fingerprint(sort_key) == *fingerprint => rest.next(),
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// Returns the next one if it is of the fingerprint.
@@ -120,7 +139,7 @@ impl<'a> Gathering<'a> {
             canonical_key: None,
             parts: 0,
             early: Reversals::default(),
-            gone: GoneRecords::new(BlobList::default().into_sorted())?,
+            gone: GoneRecords::new(SortedBlobs::default())?,
             last: None,
         })
     }
@@ -139,6 +158,30 @@ impl<'a> Gathering<'a> {
         self.take_record(read_fingerprint(sort_key), postcard::from_bytes(payload)?)
     }
 
+    /// Lends what else could not be read again of a fingerprint that has more records.
+    pub(super) fn lend_gone(
+        &mut self,
+        fingerprint: [u64; 2],
+        rest: SortedBlobs,
+    ) -> Result<(), AuditError> {
+        self.gone.rest = Some((fingerprint, rest));
+        if self.gone.next.is_none() {
+            self.gone.advance()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the groups of the fingerprint that something was lent for; gives back what is left.
+    pub(super) fn return_gone(&mut self) -> Result<SortedBlobs, AuditError> {
+        let Some((fingerprint, _)) = self.gone.rest else {
+            return Ok(SortedBlobs::default());
+        };
+        self.reach(fingerprint)?;
+        self.finish_fingerprint()?;
+        let rest = self.gone.rest.take();
+        Ok(rest.map(|(_, rest)| rest).unwrap_or_default())
+    }
+
     /// Ends the groups of all fingerprints taken.
     pub(super) fn end(&mut self) -> Result<(), AuditError> {
         self.finish_fingerprint()?;
@@ -155,11 +198,7 @@ impl<'a> Gathering<'a> {
     }
 
     fn take_record(&mut self, fingerprint: [u64; 2], found: SetAside) -> Result<(), AuditError> {
-        if fingerprint != self.fingerprint {
-            self.finish_fingerprint()?;
-            self.take_gone_until(Some(fingerprint))?;
-            self.fingerprint = fingerprint;
-        }
+        self.reach(fingerprint)?;
         if self.canonical_key != found.detail.canonical_key {
             if self.canonical_key.is_some() {
                 self.finish_key()?;
@@ -170,6 +209,16 @@ impl<'a> Gathering<'a> {
             self.take_gone(Some(&found.detail.place()))?;
         }
         self.add(found)
+    }
+
+    /// Ends what comes before a fingerprint.
+    fn reach(&mut self, fingerprint: [u64; 2]) -> Result<(), AuditError> {
+        if fingerprint != self.fingerprint {
+            self.finish_fingerprint()?;
+            self.take_gone_until(Some(fingerprint))?;
+            self.fingerprint = fingerprint;
+        }
+        Ok(())
     }
 
     /// Takes the records of whole fingerprints of which nothing was found, up to one.

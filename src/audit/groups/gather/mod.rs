@@ -13,11 +13,19 @@ use crate::sorted_run::BlobList;
 use crate::sorted_run::SortedBlobs;
 use crate::threads::on_threads;
 
-/// Bytes of records that one thread takes at once.
-const BATCH_BYTES: usize = 128 * 1024;
+/// How much of the records is held at once.
+#[derive(Clone, Copy)]
+struct BatchLimits {
+    /// Bytes that one thread takes at once, and the records of the last fingerprint besides.
+    bytes: usize,
+    /// With more bytes, the rest of that fingerprint is taken one record at a time.
+    open_bytes: usize,
+}
 
-/// Records of one fingerprint with more bytes are not held: they are taken one at a time.
-const BATCH_BYTES_MAX: usize = 1024 * 1024;
+const LIMITS: BatchLimits = BatchLimits {
+    bytes: 128 * 1024,
+    open_bytes: 1024 * 1024,
+};
 
 /// Groups that have numbers of their own in one batch, which has fewer bytes than that.
 const NUMBERS_PER_BATCH: u64 = 1 << 32;
@@ -34,17 +42,24 @@ pub(super) struct Gathered {
 /// Turns records, found and gone, into groups and pairs.
 pub(super) fn gather(
     plan: &AuditPlan,
-    (found, gone): (SortedBlobs, SortedBlobs),
+    records: (SortedBlobs, SortedBlobs),
     spill_dir: &Path,
 ) -> Result<Gathered, AuditError> {
-    let count = if found.is_small(BATCH_BYTES) {
-        1
-    } else {
-        plan.workers()
-    };
+    let is_one_batch = records.0.is_small(LIMITS.bytes) && records.1.is_small(LIMITS.bytes);
+    let count = if is_one_batch { 1 } else { plan.workers() };
+    gather_on(plan, records, spill_dir, (count, LIMITS))
+}
+
+fn gather_on(
+    plan: &AuditPlan,
+    (found, gone): (SortedBlobs, SortedBlobs),
+    spill_dir: &Path,
+    (count, limits): (usize, BatchLimits),
+) -> Result<Gathered, AuditError> {
     let records = Mutex::new(Records {
         found,
         gone,
+        limits,
         batches: 0,
         has_failed: false,
     });
@@ -71,6 +86,7 @@ pub(super) fn gather(
 struct Records {
     found: SortedBlobs,
     gone: SortedBlobs,
+    limits: BatchLimits,
     batches: u64,
     has_failed: bool,
 }
@@ -98,32 +114,30 @@ impl Records {
         };
         self.batches += 1;
         let mut last = None;
-        // The first fingerprint that is not in the batch.
-        let mut end = None;
-        while let Some(record) = self.found.peek()? {
-            let fingerprint = Some(read_fingerprint(record.0));
-            let is_same = fingerprint == last;
-            if batch.found.bytes() >= BATCH_BYTES && !is_same {
-                end = fingerprint;
+        loop {
+            let found = self.found.peek()?.map(|record| read_fingerprint(record.0));
+            let gone = self.gone.peek()?.map(|record| read_fingerprint(record.0));
+            let Some(next) = found.into_iter().chain(gone).min() else {
+                break;
+            };
+            let bytes = batch.found.bytes() + batch.gone.bytes();
+            let is_other = last.is_some_and(|last| last != next);
+            if is_other && bytes >= self.limits.bytes {
                 break;
             }
-            if batch.found.bytes() >= BATCH_BYTES_MAX {
+            if last.is_some() && bytes >= self.limits.open_bytes {
                 batch.open = last;
                 break;
             }
-            batch.found.push(record)?;
-            last = fingerprint;
-            self.found.next()?;
-        }
-        while let Some(record) = self.gone.peek()? {
-            let fingerprint = read_fingerprint(record.0);
-            let is_behind = end.is_some_and(|end| fingerprint >= end)
-                || batch.open.is_some_and(|last| fingerprint > last);
-            if is_behind {
-                break;
+            last = Some(next);
+            let (from, to) = if found == last {
+                (&mut self.found, &mut batch.found)
+            } else {
+                (&mut self.gone, &mut batch.gone)
+            };
+            if let Some(record) = from.next()? {
+                to.push(record)?;
             }
-            batch.gone.push(record)?;
-            self.gone.next()?;
         }
         Ok(Some(batch))
     }
@@ -140,6 +154,7 @@ impl Records {
             gathering.take(record)?;
             self.found.next()?;
         }
+        self.gone = gathering.return_gone()?;
         Ok(())
     }
 }
@@ -175,8 +190,11 @@ impl Worker<'_> {
             return Ok(false);
         };
         // The others wait for the rest of an open batch.
-        let rest = batch.open.map(|fingerprint| (fingerprint, records));
+        let mut rest = batch.open.map(|fingerprint| (fingerprint, records));
         gathering.begin(batch.number * NUMBERS_PER_BATCH, batch.gone.into_sorted())?;
+        if let Some((fingerprint, records)) = &mut rest {
+            gathering.lend_gone(*fingerprint, std::mem::take(&mut records.gone))?;
+        }
         let mut found = batch.found.into_sorted();
         while let Some(record) = found.next()? {
             gathering.take(record)?;
@@ -186,5 +204,50 @@ impl Worker<'_> {
         }
         gathering.end()?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::audit::groups::undiagnosed::{detail, plan, sorted};
+
+    /// Returns the payloads in their order.
+    fn payloads(mut blobs: SortedBlobs) -> Vec<Vec<u8>> {
+        let mut payloads = Vec::new();
+        while let Some((_, payload)) = blobs.next().unwrap() {
+            payloads.push(payload.to_vec());
+        }
+        payloads
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, cases: 200, ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn batches_of_any_size_make_the_same_groups(
+            details in proptest::collection::vec(detail(), 0..80),
+            within_millis in proptest::option::of(0_i64..3000),
+            bytes in 0..3000_usize,
+            more_bytes in 0..2000_usize,
+            count in 1..4_usize,
+        ) {
+            let mut details = details;
+            for (position, detail) in (0..).zip(&mut details) {
+                detail.position = position;
+                detail.offset = detail.topic.is_some().then(|| i64::try_from(position).unwrap());
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let (dir, plan) = (folder.path(), plan(within_millis));
+            let limits = BatchLimits { bytes, open_bytes: bytes + more_bytes };
+            let made = gather_on(&plan, sorted(&details, dir), dir, (count, limits)).unwrap();
+            let once = gather(&plan, sorted(&details, dir), dir).unwrap();
+            prop_assert_eq!(payloads(made.groups), payloads(once.groups));
+            prop_assert_eq!(payloads(made.pairs).len(), payloads(once.pairs).len());
+        }
     }
 }
