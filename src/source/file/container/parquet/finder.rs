@@ -3,12 +3,12 @@
 use std::io;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use crate::record::RecordBlock;
 use crate::source::file::container::NumberFinder;
 use crate::source::file::container::parquet::columns::FieldRuns;
 use crate::source::file::container::parquet::source::{ParquetFile, Rows, push_records};
+use crate::threads::on_threads;
 
 /// Bytes of row groups, unpacked, that are read side by side.
 const GROUPS_BYTES: u64 = 16 * 1024 * 1024;
@@ -112,22 +112,14 @@ impl<'a> ParquetFinder<'a> {
         let threads = if is_small { 1 } else { self.file.threads };
         let fields = shares.iter_mut();
         let fields = fields.flat_map(|share| share.rows.columns.start_runs(&share.runs));
-        if threads <= 1 {
-            fields.for_each(FieldRuns::read);
-            return;
-        }
-        let fields = Mutex::new(fields);
+        let fields: Vec<FieldRuns<'_>> = fields.collect();
+        let threads = threads.min(fields.len());
+        let fields = Mutex::new(fields.into_iter());
         let take = || fields.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let work = || {
+        on_threads(threads, |_| {
             while let Some(field) = take() {
                 field.read();
             }
-        };
-        thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(work);
-            }
-            work();
         });
     }
 }
