@@ -1,6 +1,7 @@
 //! Unpacks members ahead of the one that is read, on threads of their own.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::thread::JoinHandle;
@@ -226,7 +227,9 @@ impl Shared {
         while !state.is_over {
             if let Some(found) = state.take_waiting(self.bytes_max) {
                 drop(state);
-                let stage = self.unpack(found);
+                // Where a decoder panics, the one who reads meets that again, and does not wait.
+                let unpacked = catch_unwind(AssertUnwindSafe(|| self.unpack(found)));
+                let stage = unpacked.unwrap_or(Stage::Failed);
                 state = self.lock();
                 state.held_bytes -= found.decoder_bytes;
                 if let Some(job) = state.job(found.place) {

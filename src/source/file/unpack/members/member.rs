@@ -8,6 +8,7 @@ use flate2::bufread::GzDecoder;
 use crate::source::file::unpack::ZSTD_WINDOW_LOG_MAX;
 use crate::source::file::unpack::compression::Compression;
 use crate::source::file::unpack::members::input::{PlacedFile, PlacedInput};
+use crate::source::file::unpack::{length_u64, read_whole};
 
 /// Bytes unpacked at a time. What a decoder loses before it meets damage depends on how it is
 /// read, which is therefore the same whoever reads a member.
@@ -59,21 +60,8 @@ impl Member {
 
     /// Fills `piece` with what comes next; it is not full at the end, and where something fails.
     pub(super) fn read_piece(&mut self, piece: &mut Vec<u8>) -> io::Result<()> {
-        piece.resize(PIECE_BYTES, 0);
-        let mut filled = 0;
-        let read = loop {
-            let room = piece.get_mut(filled..).unwrap_or_default();
-            if room.is_empty() {
-                break Ok(());
-            }
-            match self.read(room) {
-                Ok(0) => break Ok(()),
-                Ok(count) => filled += count,
-                Err(error) => break Err(error),
-            }
-        };
-        piece.truncate(filled);
-        read
+        piece.clear();
+        read_whole(self, piece, length_u64(PIECE_BYTES)).map(drop)
     }
 
     /// Returns the stored bytes, behind what was unpacked.
